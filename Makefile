@@ -1,0 +1,63 @@
+# The front door. Each target sets up what it needs, once, and says what it is doing.
+
+.DEFAULT_GOAL := help
+.PHONY: help list verilog test test-all synth mutate demo accuracy bench docs clean
+.SILENT:
+
+PYTHON_BIN := .venv/bin/python
+SPECS := pyproject.toml constraints.txt setup/python.sh
+
+help:
+	echo "make list                              the targets, one line each"
+	echo "make verilog TARGET=ternary_gemm       its Verilog and JSON in build/verilog; PARAMS=\"rows=16 cols=16\" changes parameters"
+	echo "make demo                              train, quantise, golden, Verilog, area on real digits: a table and a picture"
+	echo "make test                              every test but the long ones; make test-all runs those too"
+	echo "make synth [TARGET=ternary_gemm]       area, clock and power in build/synth/report.md; LIBERTY=path for another library"
+	echo "make mutate TARGET=ternary_gemm        how many faults put into the Verilog the benches find"
+	echo "make accuracy                          accuracy of both LeNets, three seeds each, in build/quant"
+	echo "make bench                             speed of golden and of simulation, against stated references"
+	echo "make docs                              the targets' tables in README.md and docs, from the registry"
+	echo "make clean                             remove build; .venv stays"
+
+.venv/.base: $(SPECS)
+	sh setup/python.sh base
+
+.venv/.full: .venv/.base $(SPECS)
+	sh setup/python.sh full
+
+.PHONY: tools
+tools: .venv/.full
+	sh setup/system.sh tools
+
+list: .venv/.base
+	$(PYTHON_BIN) -m rtl list
+
+verilog: .venv/.base
+	$(PYTHON_BIN) -m rtl verilog $(TARGET) $(PARAMS)
+
+test: tools
+	$(PYTHON_BIN) -m pytest -q -n 2 -m "not long"
+
+test-all: tools
+	$(PYTHON_BIN) -m pytest -q -n 2
+
+synth: tools
+	$(PYTHON_BIN) -m synth $(TARGET) $(PARAMS)
+
+mutate: tools
+	$(PYTHON_BIN) -m tb mutate $(TARGET) $(PARAMS)
+
+demo: tools
+	$(PYTHON_BIN) -m demo
+
+accuracy: tools
+	$(PYTHON_BIN) -m quant accuracy
+
+bench: tools
+	$(PYTHON_BIN) -m benchmarks
+
+docs: .venv/.base
+	$(PYTHON_BIN) -m rtl docs
+
+clean:
+	rm -rf build

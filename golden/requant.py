@@ -1,0 +1,169 @@
+"""Requantisation: accumulators back to narrow activations, with one rounding."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from golden.errors import InputError
+from golden.formats import Integer
+
+__all__ = ["RequantSpec", "Requantiser", "requant", "shift_rne", "fold_affine"]
+
+
+def shift_rne(x, s):
+    """``rne(x * 2**-s)``: the integers `x` shifted right by `s` bits (0 to 62), ties to even."""
+    x, s = np.asarray(x, dtype=np.int64), np.asarray(s, dtype=np.int64)
+    floor = x >> s
+    rest, half = x - (floor << s), (np.int64(1) << s) >> 1
+    return floor + ((s > 0) & ((rest > half) | ((rest == half) & (floor & 1 == 1))))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequantSpec:
+    """``y = sat(rne((x * m[c] + b[c]) * 2**-s[c]))``, per channel c.
+
+    ``m = 1`` is a change of unit (dynamic fixed point), a `y` without negative numbers is a ReLU, batch normalisation
+    is an `m` of either sign and a `b`.
+
+    Parameters
+    ----------
+    x : Integer
+        Format of the accumulators, signed.
+    y : Integer
+        Format of the results; its limits are the saturation.
+    m_width, b_width : int
+        Bits of the signed multiplier, 2 to 32, and of the signed addend at the scale of the product. The sum
+        ``x * m + b`` must fit 62 bits.
+    """
+
+    x: Integer = Integer(32, signed=True)
+    y: Integer
+    m_width: int = 16
+    b_width: int = 48
+
+    def __post_init__(self):
+        if not self.x.signed:
+            raise InputError(f"accumulators to requantise must be signed, not {self.x}")
+        for what, width, most in (("m_width", self.m_width, 32), ("b_width", self.b_width, 61)):
+            if not 2 <= width <= most:
+                raise InputError(f"{what} must be 2 to {most}, not {width}")
+        if self.sum_width > 62:
+            raise InputError(f"x * m + b needs {self.sum_width} bits; allowed: up to 62")
+
+    @property
+    def m(self):
+        """Format of the multipliers."""
+        return Integer(self.m_width, signed=True)
+
+    @property
+    def b_limit(self):
+        """Greatest addend; the least is ``-b_limit - 1``."""
+        return (1 << (self.b_width - 1)) - 1
+
+    @property
+    def sum_width(self):
+        """Bits of the signed sum ``x * m + b``."""
+        return max(self.x.width + self.m_width, self.b_width) + 1
+
+    @property
+    def s_limit(self):
+        """Greatest shift: one more changes nothing, as every sum then rounds to 0."""
+        return self.sum_width
+
+    @property
+    def s_width(self):
+        """Bits of the unsigned shift."""
+        return self.s_limit.bit_length()
+
+    def check_parameters(self, m, b, s):
+        """`m`, `b` and `s` as int64 vectors of one length, if each is in range."""
+        m, b, s = (np.asarray(p) for p in (m, b, s))
+        if not (m.ndim == 1 and m.shape == b.shape == s.shape):
+            shapes = ", ".join(str(list(p.shape)) for p in (m, b, s))
+            raise InputError(f"m, b and s must be vectors of one length, not {shapes}")
+        self.m.check(m, "m")
+        for what, p, lo, hi in (("b", b, -self.b_limit - 1, self.b_limit), ("s", s, 0, self.s_limit)):
+            if p.dtype.kind not in "iu":
+                raise InputError(f"{what} must be an array of integers, not {p.dtype}")
+            if p.size and not (lo <= int(p.min()) and int(p.max()) <= hi):
+                raise InputError(f"{what} must be {lo} to {hi}, not {int(p.min())} to {int(p.max())}")
+        return m.astype(np.int64), b.astype(np.int64), s.astype(np.int64)
+
+
+class Requantiser:
+    """`requant` with its parameters checked once, for accumulators that are known to be in range.
+
+    Float64 holds every sum of at most 53 bits and its sign, and scales and rounds it to the nearest even integer
+    exactly; longer ones go through `shift_rne`.
+
+    Raises
+    ------
+    InputError
+        If a parameter is out of the range of `spec`.
+    """
+
+    def __init__(self, spec, m, b, s):
+        self.spec = spec
+        self.m, self.b, self.s = spec.check_parameters(m, b, s)
+        self.in_floats = spec.sum_width <= 54
+
+    def __call__(self, x, axis):
+        """The results for `x`, whose channels lie along `axis`, in the smallest dtype of the format."""
+        shape = [1] * x.ndim
+        shape[axis] = self.m.size
+        m, b, s = (p.reshape(shape) for p in (self.m, self.b, self.s))
+        y = self.spec.y
+        if not self.in_floats:
+            return np.clip(shift_rne(x * m + b, s), y.lo, y.hi).astype(y.dtype)
+        unit = 2.0**-s
+        sums = x * (m * unit)
+        sums += b * unit
+        np.rint(sums, out=sums)
+        np.clip(sums, y.lo, y.hi, out=sums)
+        return sums.astype(y.dtype)
+
+
+def requant(spec, x, m, b, s, axis=-1):
+    """Requantise the integers `x`, whose channels lie along `axis`, with the vectors `m`, `b` and `s`: int64.
+
+    Raises
+    ------
+    InputError
+        If a parameter is out of the range of `spec`, an accumulator is, or the number of channels differs.
+    """
+    x, requantiser = spec.x.check(x, "x"), Requantiser(spec, m, b, s)
+    if x.shape[axis] != requantiser.m.size:
+        raise InputError(f"x has {x.shape[axis]} channels, its parameters have {requantiser.m.size}")
+    return requantiser(x, axis).astype(np.int64)
+
+
+def fold_affine(spec, scale, offset):
+    """Integers (m, b, s) per channel, such that ``(x * m + b) * 2**-s`` is close to ``x * scale + offset``.
+
+    The shift is the greatest that lets both `m` and `b` fit, so that the multiplier keeps all its bits.
+
+    Parameters
+    ----------
+    scale, offset : arrays of one length
+        In units of the result per unit of x, and in units of the result.
+
+    Raises
+    ------
+    InputError
+        If a scale or an offset is not finite, or is too large for any shift.
+    """
+    scale, offset = np.atleast_1d(scale).astype(np.float64), np.atleast_1d(offset).astype(np.float64)
+    if scale.ndim != 1 or scale.shape != offset.shape:
+        raise InputError(f"scale and offset must be vectors of one length, not {scale.shape} and {offset.shape}")
+    if not (np.isfinite(scale).all() and np.isfinite(offset).all()):
+        raise InputError("scale and offset must be finite")
+    shifts = np.arange(spec.s_limit + 1)
+    with np.errstate(over="ignore"):  # an infinity does not fit
+        m = np.rint(scale[:, None] * 2.0**shifts)
+        b = np.rint(offset[:, None] * 2.0**shifts)
+    fits = (m >= spec.m.lo) & (m <= spec.m.hi) & (np.abs(b) <= spec.b_limit)
+    if not fits[:, 0].all():
+        raise InputError(f"no shift lets scale and offset fit {spec.m_width} and {spec.b_width} bits")
+    s = fits.shape[1] - 1 - np.argmax(fits[:, ::-1], axis=1)
+    rows = np.arange(len(s))
+    return m[rows, s].astype(np.int64), b[rows, s].astype(np.int64), s

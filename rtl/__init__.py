@@ -1,0 +1,1 @@
+"""Narrowgate's hardware: Amaranth engines, their streams and the registry of targets."""

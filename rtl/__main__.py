@@ -1,0 +1,57 @@
+"""The registry from the command line: ``python -m rtl list`` and ``python -m rtl verilog TARGET [rows=16 ...]``."""
+
+import json
+import sys
+from pathlib import Path
+
+from golden.errors import InputError, Parser, command, replacing
+from rtl.targets import TARGETS, target
+
+
+def assignments(words):
+    """``name=value`` words as a dictionary."""
+    for word in words:
+        if "=" not in word:
+            raise InputError(f"a parameter is written name=value, not {word!r}")
+    return dict(word.split("=", 1) for word in words)
+
+
+def list_targets():
+    """One line a target."""
+    width = max(map(len, TARGETS))
+    for row in TARGETS.values():
+        print(f"{row.name:<{width}}  {row.summary}")
+
+
+def write_verilog(name, words, folder):
+    """Write a target's Verilog and sidecar into `folder`."""
+    from rtl.generate import generate  # brings in Amaranth, which a list does not need
+
+    row = target(name)
+    engine = row.engine(**assignments(words))
+    verilog, sidecar = generate(row, engine)
+    path = Path(folder) / f"{name}.v"
+    with replacing(path) as temporary:
+        temporary.write_text(verilog)
+    with replacing(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(sidecar, indent=2) + "\n")
+    print(f"{path}: {len(verilog.splitlines())} lines, ports and parameters in {path.with_suffix('.json').name}")
+
+
+def main():
+    parser = Parser(prog="python -m rtl", description=__doc__)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list|verilog")
+    actions.add_parser("list", help="the targets, one line each")
+    verilog = actions.add_parser("verilog", help="write the Verilog of a target")
+    verilog.add_argument("target")
+    verilog.add_argument("parameters", nargs="*", metavar="name=value")
+    verilog.add_argument("--folder", default="build/verilog")
+    given = parser.parse_args(sys.argv[1:])
+    if given.action == "list":
+        list_targets()
+    else:
+        write_verilog(given.target, given.parameters, given.folder)
+
+
+if __name__ == "__main__":
+    command(main)

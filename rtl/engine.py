@@ -1,0 +1,108 @@
+"""What every engine answers, so that benches, synthesis, networks and docs can walk the registry."""
+
+import dataclasses
+from abc import ABC, abstractmethod
+
+from golden.errors import InputError
+from golden.formats import UnitFormat, parse
+
+__all__ = ["Engine", "parameter"]
+
+
+def parameter(default, help, **metadata):
+    """A field of an engine that a user may set: an integer, or a number format by its canonical name."""
+    return dataclasses.field(default=default, metadata={"help": help, **metadata})
+
+
+class Engine(ABC):
+    """A configured datapath: a frozen dataclass whose fields are its parameters.
+
+    Operands and results are dictionaries of integer arrays, keyed by `operands` and `results`.
+    """
+
+    operands: tuple  # keys, in the order in which a user thinks of them
+    results: tuple
+
+    @abstractmethod
+    def component(self):
+        """The datapath: a component with one packet stream a role, without AXI ports."""
+
+    @property
+    @abstractmethod
+    def latency(self):
+        """Cycles between the one after the last input could be taken and the last output: what a stream waits once."""
+
+    @property
+    @abstractmethod
+    def flip_flops(self):
+        """One-bit registers of `component`."""
+
+    @abstractmethod
+    def check(self, operands):
+        """`operands` as arrays, if their keys, shapes, types and ranges suit; else `InputError`."""
+
+    @abstractmethod
+    def golden(self, operands):
+        """The results that golden defines."""
+
+    @abstractmethod
+    def pack(self, operands):
+        """The beats of each input role: {role: Beats}."""
+
+    @abstractmethod
+    def unpack(self, operands, beats):
+        """The results in the beats of each output role, for `operands` of these shapes."""
+
+    @abstractmethod
+    def beats(self, operands):
+        """How many beats each output role delivers: {role: int}."""
+
+    @abstractmethod
+    def cycles(self, operands):
+        """Cycles from the first accepted beat to the last delivered, without a stall: the cycle model."""
+
+    @abstractmethod
+    def stimulus(self, rng, **sizes):
+        """Random operands over the whole range of their formats; sizes that are not given are drawn."""
+
+    def parts(self):
+        """Parts worth measuring on their own: {name: component with plain ports}."""
+        return {}
+
+    def require(self, operands):
+        """Refuse `operands` whose keys are not the engine's."""
+        if set(operands) != set(self.operands):
+            raise InputError(f"operands must be {', '.join(self.operands)}, not {', '.join(sorted(operands)) or 'none'}")
+
+    @classmethod
+    def parameters(cls):
+        """The fields that a user may set, by name."""
+        return {field.name: field for field in dataclasses.fields(cls) if "help" in field.metadata}
+
+    @classmethod
+    def read(cls, settings):
+        """Values of the parameters in `settings`, whose values may be strings as typed by a user.
+
+        Raises
+        ------
+        InputError
+            If a name is not a parameter or a value is of the wrong kind.
+        """
+        values = {}
+        for name, value in settings.items():
+            if name not in cls.parameters():
+                raise InputError(f"no parameter is called {name!r}; allowed: {', '.join(cls.parameters())}")
+            kind = cls.parameters()[name].type
+            if issubclass(kind, UnitFormat):
+                values[name] = value if isinstance(value, UnitFormat) else parse(value)
+                continue
+            try:
+                values[name] = int(value)
+            except ValueError:
+                raise InputError(f"{name} must be an integer, not {value!r}") from None
+        return values
+
+    def settings(self):
+        """The parameters' values as they are typed: integers and names."""
+        values = {name: getattr(self, name) for name in self.parameters()}
+        return {name: value if isinstance(value, int) else str(value) for name, value in values.items()}

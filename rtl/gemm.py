@@ -1,0 +1,148 @@
+"""GEMM on the systolic array: its parameters, beats, cycles and golden function."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from golden.errors import InputError
+from golden.formats import Integer, Ternary, UnitFormat
+from golden.gemm import Exact, GemmSpec, gemm
+from golden.systolic import SystolicShape, systolic_cycles
+from rtl.beats import Beats, pack_fields, unpack_fields
+from rtl.engine import Engine, parameter
+from rtl.pe import ProcessingElement
+from rtl.systolic import SystolicArray
+
+__all__ = ["SystolicGemm", "assemble", "random_integers"]
+
+
+def tile(a, w, shape, zero):
+    """Operands of every tile, k-step by k-step, tiles of one row of tiles after each other.
+
+    Parameters
+    ----------
+    a, w : codes [M, K] and [K, N]
+    shape : SystolicShape
+    zero : int
+        Code of w that fills partial tiles; a's are filled with 0.
+
+    Returns
+    -------
+    codes [tiles, K, rows] and [tiles, K, cols]
+    """
+    down, across = shape.tiles(a.shape[0], w.shape[1])
+    a = np.pad(a, ((0, down * shape.rows - a.shape[0]), (0, 0)))
+    w = np.pad(w, ((0, 0), (0, across * shape.cols - w.shape[1])), constant_values=zero)
+    a = a.reshape(down, 1, shape.rows, -1).swapaxes(2, 3)
+    w = w.reshape(1, w.shape[0], across, shape.cols).swapaxes(1, 2)
+    grid = (down, across)
+    a, w = np.broadcast_to(a, grid + a.shape[2:]), np.broadcast_to(w, grid + w.shape[2:])
+    return a.reshape(-1, *a.shape[2:]), w.reshape(-1, *w.shape[2:])
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystolicGemm(Engine):
+    """``y = a @ w``, tile by tile; see `SystolicArray` for its streams and `systolic_cycles` for its cycles."""
+
+    rows: int = parameter(8, "rows of PEs: elements of a tile along M, 1 to 64")
+    cols: int = parameter(8, "columns of PEs: elements of a tile along N, 1 to 64")
+    a: Integer = parameter(Integer(8, signed=False), "format of the activations: uint1 to uint16, int2 to int16")
+    acc_width: int = parameter(32, "bits of an accumulator, enough for one product to 32")
+    w: UnitFormat = field(default=Ternary())  # given by the target
+
+    operands = ("a", "w")
+    results = ("y",)
+
+    def __post_init__(self):
+        if not isinstance(self.a, Integer) or self.a.width > 16:
+            raise InputError(f"a must be uint1 to uint16 or int2 to int16, not {self.a}")
+        if not 2 <= self.acc_width <= 32:
+            raise InputError(f"acc_width must be 2 to 32, not {self.acc_width}")
+        self.shape, self.spec(1)
+
+    @property
+    def shape(self):
+        """Size of the array."""
+        return SystolicShape(rows=self.rows, cols=self.cols)
+
+    def spec(self, k):
+        """What a GEMM with sums of `k` products computes."""
+        return GemmSpec(a=self.a, w=self.w, k=k, accumulate=Exact(self.acc_width))
+
+    def component(self):
+        return SystolicArray(a=self.a, w=self.w, acc_width=self.acc_width, rows=self.rows, cols=self.cols)
+
+    def parts(self):
+        return {"pe": ProcessingElement(a=self.a, w=self.w, acc_width=self.acc_width)}
+
+    @property
+    def latency(self):
+        return self.shape.latency
+
+    @property
+    def flip_flops(self):
+        element = self.a.width + self.w.width + 1 + self.acc_width
+        skew = self.a.width * self.rows * (self.rows - 1) // 2 + self.w.width * self.cols * (self.cols - 1) // 2
+        deskew = self.acc_width * self.cols * (self.cols - 1) // 2
+        control = 3 + (self.rows - 1) + (self.rows + self.cols - 1)
+        return self.rows * self.cols * element + skew + deskew + control
+
+    def check(self, operands):
+        self.require(operands)
+        return self.check_matrices(operands)
+
+    def check_matrices(self, operands):
+        """`a` and `w` of `operands`, if they are matrices with a common K, none empty, and every sum fits."""
+        a, w = (getattr(self, key).check(operands[key], key) for key in ("a", "w"))
+        for key, matrix in (("a", a), ("w", w)):
+            if matrix.ndim != 2 or 0 in matrix.shape:
+                raise InputError(f"{key} must be a matrix that is not empty, not of shape {list(matrix.shape)}")
+        if a.shape[1] != w.shape[0]:
+            raise InputError(f"a [M, K] and w [K, N] must share K, not {list(a.shape)} and {list(w.shape)}")
+        self.spec(a.shape[1])
+        return {"a": a, "w": w}
+
+    def golden(self, operands):
+        return {"y": gemm(self.spec(operands["a"].shape[1]), operands["a"], operands["w"])}
+
+    def pack(self, operands):
+        a, w = self.a.codes(operands["a"]), self.w.codes(operands["w"])
+        a, w = tile(a, w, self.shape, zero=0)
+        return {"a": Beats.of_packets(a, self.a.width), "w": Beats.of_packets(w, self.w.width)}
+
+    def tiles(self, operands):
+        """Tiles of the result: (along M, along N)."""
+        return self.shape.tiles(operands["a"].shape[0], operands["w"].shape[1])
+
+    def beats(self, operands):
+        down, across = self.tiles(operands)
+        return {"y": down * across * self.rows}
+
+    def unpack(self, operands, beats):
+        down, across = self.tiles(operands)
+        y = Integer(self.acc_width, signed=True)
+        [codes] = unpack_fields(beats["y"].data, self.cols, self.acc_width)
+        return {"y": assemble(y.integers(codes), down, across, operands["a"].shape[0], operands["w"].shape[1])}
+
+    def cycles(self, operands):
+        down, across = self.tiles(operands)
+        return systolic_cycles(self.shape, np.full(down * across, operands["a"].shape[1]))
+
+    def stimulus(self, rng, m=None, k=None, n=None):
+        m = rng.integers(1, 3 * self.rows) if m is None else m
+        n = rng.integers(1, 3 * self.cols) if n is None else n
+        k = rng.integers(1, min(3 * self.rows, self.spec(1).longest) + 1) if k is None else k
+        return {"a": random_integers(rng, self.a, (m, k)), "w": random_integers(rng, self.w, (k, n))}
+
+
+def assemble(rows, down, across, m, n):
+    """The matrix [m, n] whose tiles' rows, one after the other, are `rows` [tiles * rows a tile, cols]."""
+    grid = rows.reshape(down, across, -1, rows.shape[1]).swapaxes(1, 2)
+    return grid.reshape(down * grid.shape[1], -1)[:m, :n]
+
+
+def random_integers(rng, fmt, shape):
+    """Uniform codes of `fmt` that it emits, as integers; a quarter of them are its limits."""
+    values = fmt.nearest(np.ldexp(rng.integers(fmt.lo, fmt.hi, shape, endpoint=True), fmt.exponent))
+    limits = rng.choice([fmt.lo, fmt.hi], shape)
+    return np.where(rng.random(shape) < 0.25, limits, values)

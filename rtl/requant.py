@@ -1,0 +1,104 @@
+"""Requantisation in hardware: the streaming twin of `golden.requant`."""
+
+from amaranth import Cat, ClockSignal, Const, Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl.arithmetic import shift_rne, widen
+from rtl.blocks import place
+from rtl.streams import packets, singles
+
+__all__ = ["RequantPipeline", "parameter_layout"]
+
+
+def parameter_layout(spec):
+    """What a lane needs for a channel: `m` in the low bits, then `b`, then `s`."""
+    return data.StructLayout({"m": signed(spec.m_width), "b": signed(spec.b_width), "s": spec.s_width})
+
+
+class Lane(wiring.Component):
+    """One channel of `RequantPipeline`, three cycles deep: multiply, add, then shift, round and saturate."""
+
+    def __init__(self, spec):
+        self.spec = spec
+        super().__init__(
+            {"x": In(signed(spec.x.width)), "p": In(parameter_layout(spec)), "y": Out(spec.y.width)},
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        spec = self.spec
+        product = Signal(signed(spec.x.width + spec.m_width), reset_less=True)
+        total = Signal(signed(spec.sum_width), reset_less=True)
+        addend = Signal(signed(spec.b_width), reset_less=True)
+        shifts = [Signal(spec.s_width, name=f"shift_{stage}", reset_less=True) for stage in range(2)]
+        y = Signal(spec.y.width, reset_less=True)
+        rounded = Signal(signed(spec.sum_width + 1))
+        m.d.sync += [product.eq(self.x * self.p.m), addend.eq(self.p.b), shifts[0].eq(self.p.s)]
+        m.d.sync += [total.eq(widen(product, spec.sum_width) + widen(addend, spec.sum_width)), shifts[1].eq(shifts[0])]
+        m.d.comb += rounded.eq(shift_rne(m, total, shifts[1]))
+        bits = spec.y.hi.bit_length()  # the limits are 2**bits - 1 and, if signed, its complement
+        negative, excess = rounded[-1], rounded[bits:-1]
+        low = negative & ~excess.all() if spec.y.signed else negative
+        high = ~negative & excess.any()
+        limits = Mux(low, Const(spec.y.lo, spec.y.width), Const(spec.y.hi, spec.y.width))
+        m.d.sync += y.eq(Mux(low | high, limits, rounded[: spec.y.width]))
+        m.d.comb += self.y.eq(y)
+        return m
+
+
+class RequantPipeline(wiring.Component):
+    """``y = sat(rne((x * m + b) * 2**-s))`` in each lane; a packet of `x` shares one beat of parameters.
+
+    Three cycles of latency, a beat a cycle; ``x.last`` comes out as ``y.last`` and takes the beat of parameters with
+    it. A beat of `y` that is not taken stops the whole pipeline.
+
+    Parameters
+    ----------
+    spec : golden.requant.RequantSpec
+    lanes : int
+        Channels a beat.
+
+    Attributes
+    ----------
+    x : In(stream)
+        `lanes` accumulators a beat.
+    p : In(stream without last)
+        `lanes` triples of multiplier, addend and shift.
+    y : Out(stream)
+        `lanes` codes of ``spec.y``.
+    """
+
+    latency = 3
+
+    def __init__(self, *, spec, lanes):
+        self.spec, self.lanes = spec, lanes
+        self.blocks = {"lane": Lane(spec)}
+        super().__init__(
+            {
+                "x": In(packets(data.ArrayLayout(spec.x.width, lanes))),
+                "p": In(singles(data.ArrayLayout(parameter_layout(spec), lanes))),
+                "y": Out(packets(data.ArrayLayout(spec.y.width, lanes))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        run = Signal()
+        enters = Signal()
+        valid, last = Signal(self.latency), Signal(self.latency)
+        m.d.comb += [
+            run.eq(~valid[-1] | self.y.ready),
+            enters.eq(self.x.valid & self.p.valid),
+            self.x.ready.eq(run & self.p.valid),
+            self.p.ready.eq(run & self.x.valid & self.x.payload.last),
+            self.y.valid.eq(valid[-1]),
+            self.y.payload.last.eq(last[-1]),
+        ]
+        with m.If(run):
+            m.d.sync += [valid.eq(Cat(enters, valid)), last.eq(Cat(self.x.payload.last, last))]
+        [(block, lane)] = self.blocks.items()
+        for i in range(self.lanes):
+            x, p, y = (ports.payload.data[i] for ports in (self.x, self.p, self.y))
+            m.submodules[f"lane_{i}"] = place(block, lane, clk=ClockSignal(), run=run, x=x, p=p, y=y)
+        return m

@@ -1,0 +1,98 @@
+"""The registry: every target that can be generated, simulated, synthesised and documented. Nothing else lists them."""
+
+from dataclasses import dataclass, field
+
+from golden.errors import InputError
+from golden.formats import parse
+from rtl.gemm import SystolicGemm
+from rtl.scaling import StreamRequant, SystolicRequant
+
+__all__ = ["Target", "TARGETS", "target"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A row of the registry.
+
+    Parameters
+    ----------
+    name : str
+        What a user types; also the name of the Verilog module.
+    summary : str
+        One line.
+    make : type
+        The engine's class.
+    fixed : dict
+        Fields of the engine that make this target.
+    bench : tuple of dict
+        Parameters at which the test benches run, small first.
+    """
+
+    name: str
+    summary: str
+    make: type
+    fixed: dict = field(default_factory=dict)
+    bench: tuple = ({},)
+
+    def engine(self, **settings):
+        """The engine with `settings` as parameters (values or strings); the others at their defaults.
+
+        Raises
+        ------
+        InputError
+            If a parameter does not exist or is out of range.
+        """
+        try:
+            return self.make(**(self.fixed | self.make.read(settings)))
+        except InputError as error:
+            raise InputError(f"{self.name}: {error}") from None
+
+
+SMALL = ({"rows": 2, "cols": 3}, {"rows": 4, "cols": 1}, {})
+
+TARGETS = {
+    row.name: row
+    for row in (
+        Target(
+            name="ternary_gemm",
+            summary="systolic array, ternary weights (Mishra and Marr)",
+            make=SystolicGemm,
+            fixed={"w": parse("ternary")},
+            bench=SMALL,
+        ),
+        Target(
+            name="binary_gemm",
+            summary="systolic array, weights of -1 and +1",
+            make=SystolicGemm,
+            fixed={"w": parse("binary")},
+            bench=SMALL,
+        ),
+        Target(
+            name="int8_gemm",
+            summary="systolic array, 8-bit weights",
+            make=SystolicGemm,
+            fixed={"w": parse("int8")},
+            bench=(*SMALL, {"rows": 3, "cols": 2, "a": "int8"}),
+        ),
+        Target(
+            name="requant",
+            summary="requantisation of accumulators, streaming",
+            make=StreamRequant,
+            bench=({"lanes": 2}, {"lanes": 3, "y": "int4", "x": "int20", "m_width": 9, "b_width": 21}, {}),
+        ),
+        Target(
+            name="ternary_layer",
+            summary="ternary systolic array and requantisation in one",
+            make=SystolicRequant,
+            fixed={"w": parse("ternary")},
+            bench=({"rows": 2, "cols": 3}, {"rows": 4, "cols": 1, "y": "int8"}, {}),
+        ),
+    )
+}
+
+
+def target(name):
+    """The target called `name`; `InputError` if there is none."""
+    if name not in TARGETS:
+        raise InputError(f"no target is called {name!r}; allowed: {', '.join(TARGETS)}")
+    return TARGETS[name]
