@@ -13,42 +13,33 @@ def widen(value, width):
 def add_narrow(m, x, addend, carry):
     """``x + addend + carry``, modulo ``2**len(x)``, as a value of as many bits; no latency.
 
-    The addend's bits below its sign are added by a ripple of multiplexers. Above them it holds nothing but copies of
-    its sign, so that the sum there goes up by one (a carry and no sign), down by one (sign and no carry) or stays: a
-    bit flips if the bits below it let a one pass. That takes two XOR and an AND a bit, less than a full adder. The
-    chain of AND is cut into groups of growing size, so that a late carry passes two gates only.
+    The addend's bits below its sign are added as they are. Above them it holds nothing but copies of its sign, so that
+    `x` there goes up by one (a carry and no sign), down by one (sign and no carry) or stays: with all its bits
+    complemented on the way down, that is one increment, less than half of an adder. It is cut in two, so that a late
+    carry finds the upper half waiting for one bit.
 
     Parameters
     ----------
     m : Module
         Where the logic goes.
     x : Value
-        Longer than the addend.
+        At least as long as the addend.
     addend : Value
         Two's complement.
     carry : Value
         One bit.
     """
     narrow = len(addend) - 1
-    low, high, sign = x[:narrow], x[narrow:], addend[-1]
-
-    differ, carries = Signal(narrow, name="differ"), Signal(narrow, name="carries")
-    before = Cat(carry, carries[:-1])
-    m.d.comb += [
-        differ.eq(low ^ addend[:narrow]),
-        carries.eq(Cat(Mux(differ[i], before[i], low[i]) for i in range(narrow))),
-    ]
-
+    low, high, sign = x[:narrow], x[narrow:], addend[-1].replicate(len(x) - narrow)
+    total = Signal(narrow + 1, name="low_sum")
     step = Signal(name="step")
-    passes = Signal(len(high) - 1, name="passes")
-    m.d.comb += [step.eq(carries[-1] ^ sign), passes.eq(high[:-1] ^ sign.replicate(len(high) - 1))]
-    flips, start, size = [], 0, 2
-    while start < len(high):
-        reached = Signal(name=f"reached_{start}")
-        m.d.comb += reached.eq(step & passes[:start].all())
-        flips += [reached & passes[start:i].all() for i in range(start, min(start + size, len(high)))]
-        start, size = start + size, size + 1
-    return Cat(differ ^ before, high ^ Cat(flips))
+    upward = Signal(len(high), name="upward")
+    m.d.comb += [total.eq(low + addend[:narrow] + carry), step.eq(total[-1] ^ addend[-1]), upward.eq(high ^ sign)]
+
+    middle = len(high) // 2
+    lower, upper = Signal(middle, name="lower"), Signal(len(high) - middle, name="upper")
+    m.d.comb += [lower.eq(upward[:middle] + step), upper.eq(upward[middle:] + (step & upward[:middle].all()))]
+    return Cat(total[:-1], Cat(lower, upper) ^ sign)
 
 
 def shift_rne(m, x, shift):

@@ -73,7 +73,8 @@ class SystolicGemm(Engine):
         return SystolicArray(a=self.a, w=self.w, acc_width=self.acc_width, rows=self.rows, cols=self.cols)
 
     def parts(self):
-        return {"pe": ProcessingElement(a=self.a, w=self.w, acc_width=self.acc_width)}
+        element = dict(a=self.a, w=self.w, acc_width=self.acc_width)
+        return {"pe": ProcessingElement(**element), "pe_without_exit": ProcessingElement(**element, exit=False)}
 
     @property
     def latency(self):

@@ -21,6 +21,9 @@ class ProcessingElement(wiring.Component):
         Formats of the operands.
     acc_width : int
         Bits of the sum.
+    exit : bool
+        Whether sums leave only behind a front. Without, `leaving_n` is the complement of the sum at all times: no use
+        in an array, but the smallest element that can be measured.
 
     Attributes
     ----------
@@ -35,9 +38,10 @@ class ProcessingElement(wiring.Component):
     Source: Mishra and Marr, WRPN & Apprentice, section 3 and figure 3.
     """
 
-    def __init__(self, *, a, w, acc_width):
+    def __init__(self, *, a, w, acc_width, exit=True):
         self.formats = a, w
         self.acc_width = acc_width
+        self.exit = exit
         super().__init__(
             {
                 "a": In(a.width),
@@ -62,6 +66,6 @@ class ProcessingElement(wiring.Component):
         addend, carry = product(m, *self.formats, x, y)
         kept = Signal(self.acc_width)
         m.d.comb += kept.eq(total & more.replicate(self.acc_width))
-        m.d.comb += self.leaving_n.eq(~(total & (~more).replicate(self.acc_width)))
+        m.d.comb += self.leaving_n.eq(~(total & (~more).replicate(self.acc_width)) if self.exit else ~total)
         m.d.sync += total.eq(add_narrow(m, kept, addend, carry))
         return m
