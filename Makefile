@@ -54,7 +54,8 @@ accuracy: tools
 	$(PYTHON_BIN) -m quant accuracy
 
 bench: tools
-	$(PYTHON_BIN) -m benchmarks
+	$(PYTHON_BIN) benchmarks/golden_speed.py
+	$(PYTHON_BIN) benchmarks/simulation_speed.py
 
 docs: .venv/.base
 	$(PYTHON_BIN) -m rtl docs

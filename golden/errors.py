@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-__all__ = ["InputError", "Parser", "command", "replacing"]
+__all__ = ["InputError", "Parser", "assignments", "command", "replacing"]
 
 
 class InputError(ValueError):
@@ -19,6 +19,19 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         raise InputError(message)
+
+
+def assignments(words):
+    """``name=value`` words, as parameters are typed, as a dictionary."""
+    values = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise InputError(f"a parameter is written name=value, not {word!r}")
+        if name in values:
+            raise InputError(f"{name} is given twice")
+        values[name] = value
+    return values
 
 
 def command(main):

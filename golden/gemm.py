@@ -1,8 +1,10 @@
 """Exact matrix multiplication: what every GEMM engine computes, whatever it costs."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from golden.errors import InputError
 from golden.formats import Integer, UnitFormat
@@ -11,6 +13,11 @@ __all__ = ["Exact", "GemmSpec", "gemm", "product", "bound"]
 
 # Floats add integers exactly, in any order, while every sum stays below the greatest of these their dtype allows.
 EXACT_BELOW = {np.float32: 1 << 24, np.float64: 1 << 53}
+
+# BLAS's threads wait for each other by spinning: below some 10 ms of work that costs more than it brings, and many
+# times more on cores that have other work.
+BLAS = ThreadpoolController().select(user_api="blas")
+ALONE_BELOW = 1 << 28  # products
 
 
 @dataclass(frozen=True)
@@ -126,7 +133,9 @@ def product(a, w, bound):
     result = np.int32 if bound <= np.iinfo(np.int32).max else np.int64
     for dtype, limit in EXACT_BELOW.items():
         if bound < limit:
-            return (a.astype(dtype) @ w.astype(dtype)).astype(result)
+            alone = a.size * w.shape[1] < ALONE_BELOW
+            with BLAS.limit(limits=1) if alone else nullcontext():
+                return (a.astype(dtype) @ w.astype(dtype)).astype(result)
     return a.astype(np.int64) @ w.astype(np.int64)
 
 

@@ -161,7 +161,8 @@ def fold_affine(spec, scale, offset):
     with np.errstate(over="ignore"):  # an infinity does not fit
         m = np.rint(scale[:, None] * 2.0**shifts)
         b = np.rint(offset[:, None] * 2.0**shifts)
-    fits = (m >= spec.m.lo) & (m <= spec.m.hi) & (np.abs(b) <= spec.b_limit)
+    # The addend's limit may have more bits than a float; the power of two above it never has.
+    fits = (m >= spec.m.lo) & (m <= spec.m.hi) & (np.abs(b) < spec.b_limit + 1)
     if not fits[:, 0].all():
         raise InputError(f"no shift lets scale and offset fit {spec.m_width} and {spec.b_width} bits")
     s = fits.shape[1] - 1 - np.argmax(fits[:, ::-1], axis=1)

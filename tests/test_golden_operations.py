@@ -1,0 +1,172 @@
+"""What each operation makes of formats and shapes, and what it refuses. Networks test what it computes."""
+
+import numpy as np
+import pytest
+
+from golden.errors import InputError
+from golden.formats import parse
+from golden.graph import Parameter, Tensor
+from golden.operations import OPERATIONS, GemmOperation
+
+IMAGE = Tensor("uint8", (3, 8, 6), 0.5)
+FEATURES = Tensor("int32", (4,))
+
+
+def plain(*values):
+    return Parameter(None, np.array(values))
+
+
+def filters(format="ternary", shape=(5, 3, 3, 3)):
+    return {"weight": Parameter(format, np.ones(shape, int))}
+
+
+REQUANT = {"m": plain(1, 1, 1, 1), "b": plain(0, 0, 0, 0), "s": plain(0, 1, 2, 3)}
+ADD = {"m_a": plain(1, 1, 1), "m_b": plain(1, 1, 1), "d": plain(0, 0, 0), "s": plain(0, 0, 0)}
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs", "parameters", "attributes", "output"),
+    [
+        ("conv", [IMAGE], filters(), {}, Tensor("int32", (5, 6, 4))),
+        ("conv", [IMAGE], filters(), {"stride": [2, 1], "padding": [1, 0]}, Tensor("int32", (5, 4, 4))),
+        ("conv", [IMAGE], filters(), {"accumulate": 14}, Tensor("int14", (5, 6, 4))),
+        ("conv", [Tensor("int8e-3", (3, 8, 6))], filters("int4e2"), {}, Tensor("int32e-1", (5, 6, 4))),
+        ("dense", [Tensor("uint8", (7,))], filters("int8", (2, 7)), {}, Tensor("int32", (2,))),
+        ("requant", [FEATURES], REQUANT, {"format": "uint4"}, Tensor("uint4", (4,))),
+        ("requant", [FEATURES], REQUANT, {"format": "int32"}, Tensor("int32", (4,))),
+        ("add", [IMAGE, IMAGE], ADD, {"format": "int9"}, Tensor("int9", (3, 8, 6))),
+        ("max_pool", [IMAGE], {}, {"kernel": 2}, Tensor("uint8", (3, 4, 3), 0.5)),
+        ("max_pool", [IMAGE], {}, {"kernel": 3, "stride": 2, "ceil_mode": True}, Tensor("uint8", (3, 4, 3), 0.5)),
+        ("max_pool", [IMAGE], {}, {"kernel": 3, "stride": 2, "padding": 1}, Tensor("uint8", (3, 4, 3), 0.5)),
+        ("average_pool", [IMAGE], {}, {"kernel": [8, 6]}, Tensor("int15", (3, 1, 1), 0.5 / 48)),
+        ("average_pool", [Tensor("int8e-2", (3, 8, 6))], {}, {"kernel": 2}, Tensor("int10e-2", (3, 4, 3))),
+        (
+            "average_pool",
+            [IMAGE],
+            {},
+            {"kernel": 3, "stride": 2, "padding": 1, "divisor": "image"},
+            Tensor("int15", (3, 4, 3), 0.5 / 36),
+        ),
+        ("concat", [IMAGE, IMAGE, Tensor("uint8", (1, 8, 6), 0.5)], {}, {}, Tensor("uint8", (7, 8, 6), 0.5)),
+        ("concat", [FEATURES, FEATURES], {}, {}, Tensor("int32", (8,))),
+        ("flatten", [IMAGE], {}, {}, Tensor("uint8", (144,), 0.5)),
+    ],
+)
+def test_what_an_operation_makes(op, inputs, parameters, attributes, output):
+    operation = OPERATIONS[op](inputs, parameters, attributes)
+    assert operation.output == output
+    rng = np.random.default_rng(0)
+    arrays = [
+        rng.integers(x.format.lo, x.format.hi, (2, *x.shape), endpoint=True).astype(x.format.dtype) for x in inputs
+    ]
+    made = operation.run(*arrays)
+    assert made.shape == (2, *output.shape) and made.dtype == output.format.dtype
+    output.format.check(made)
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs", "parameters", "attributes", "message"),
+    [
+        (
+            "conv", [Tensor("uint8", (4,))], filters(), {},
+            r"input must be an image of \[channels, height, width\], not \[4\]",
+        ),
+        ("conv", [IMAGE], filters(shape=(5, 2, 3, 3)), {}, "input has 3 channels, the filters have 2"),
+        ("conv", [IMAGE], filters(shape=(5, 3, 9, 3)), {}, "a kernel of 9 does not fit 8 pixels"),
+        (
+            "conv", [IMAGE], filters(shape=(5, 27)), {},
+            r"weight of conv must have a format and 4 axes, not ternary \[5, 27\]",
+        ),
+        ("conv", [IMAGE], filters(shape=(0, 3, 3, 3)), {}, "weight of conv must have"),
+        ("conv", [IMAGE], {"weight": plain(1)}, {}, r"weight of conv must have a format and 4 axes, not None \[1\]"),
+        ("conv", [IMAGE], filters() | {"bias": plain(1)}, {}, "conv takes weight as parameters, not weight, bias"),
+        ("conv", [IMAGE], filters(), {"stride": 0}, "stride must be an integer of at least 1"),
+        (
+            "conv", [IMAGE], filters(), {"groups": 3},
+            "conv has no attribute 'groups'; allowed: accumulate, stride, padding",
+        ),
+        ("conv", [IMAGE], filters(), {"accumulate": 13}, "sums of 27 products of uint8 and ternary need the range"),
+        ("conv", [IMAGE], filters(), {"accumulate": 1}, "accumulator width must be 2 to 64, not 1"),
+        ("conv", [IMAGE], filters(), {"accumulate": "wide"}, "accumulate must be a number of bits, not 'wide'"),
+        ("conv", [IMAGE], filters(), {"accumulate": 33}, "width of signed integer must be 2 to 32, not 33"),
+        (
+            "conv", [Tensor("binary", (3, 8, 6))], filters(), {"padding": 1},
+            "images of binary cannot be padded, they have no zero",
+        ),
+        ("dense", [IMAGE], filters(shape=(2, 144)), {}, r"input must be \[144\] features, not \[3, 8, 6\]"),
+        ("requant", [FEATURES], REQUANT, {"format": "ternary"}, "results of requant must be integers, not ternary"),
+        ("requant", [FEATURES], REQUANT, {"format": 8}, "no number format is called 8"),
+        (
+            "requant", [FEATURES], REQUANT, {"format": "uint8", "m_width": 2.0},
+            "m_width must be a number of bits, not 2.0",
+        ),
+        ("requant", [FEATURES], REQUANT, {"format": "uint8", "m_width": 40}, "m_width must be 2 to 32, not 40"),
+        (
+            "requant", [Tensor("uint8", (4,))], REQUANT, {"format": "uint8"},
+            "accumulators to requantise must be signed, not uint8",
+        ),
+        (
+            "requant", [Tensor("ternary", (4,))], REQUANT, {"format": "uint8"},
+            "accumulators of requant must be integers, not ternary",
+        ),
+        (
+            "requant", [Tensor("int32", (5,))], REQUANT, {"format": "uint8"},
+            "input has 5 channels, its parameters have 4",
+        ),
+        (
+            "requant", [FEATURES], REQUANT | {"s": plain(0, 0, 0, -1)}, {"format": "uint8"},
+            "s must be 0 to 49, not -1 to 0",
+        ),
+        (
+            "add", [IMAGE, Tensor("uint8", (3, 8, 5))], ADD, {"format": "uint8"},
+            r"one shape, not \[3, 8, 6\] and \[3, 8, 5\]",
+        ),
+        ("add", [IMAGE], ADD, {"format": "uint8"}, "add takes 2 inputs, not 1"),
+        ("add", [FEATURES, FEATURES], ADD, {"format": "uint8"}, "input has 4 channels, its parameters have 3"),
+        ("add", [Tensor("binary", (3,))] * 2, ADD, {"format": "uint8"}, "operands of add must be integers, not binary"),
+        ("max_pool", [IMAGE], {}, {}, "max_pool needs the attribute 'kernel'"),
+        ("max_pool", [FEATURES], {}, {"kernel": 2}, "input must be an image"),
+        ("max_pool", [IMAGE], {}, {"kernel": 2, "padding": 2}, "padding of a pool must be less than its kernel"),
+        ("max_pool", [IMAGE], {}, {"kernel": 2, "divisor": "window"}, "max_pool has no attribute 'divisor'"),
+        (
+            "average_pool", [IMAGE], {}, {"kernel": 2, "divisor": 4},
+            "divisor must be one of window, padded, image, not 4",
+        ),
+        (
+            "average_pool", [Tensor("binary", (3, 8, 6))], {}, {"kernel": 2},
+            "operands of average_pool must be integers, not binary",
+        ),
+        (
+            "average_pool", [Tensor("int32", (3, 8, 6))], {}, {"kernel": 2},
+            "width of signed integer must be 2 to 32, not 34",
+        ),
+        ("concat", [IMAGE], {}, {}, "concat takes 2 or more inputs, not 1"),
+        (
+            "concat", [IMAGE, Tensor("uint8", (3, 8, 6), 0.25)], {}, {},
+            "must share format and unit, not uint8 of 0.5 and uint8 of 0.25",
+        ),
+        (
+            "concat", [IMAGE, Tensor("int8", (3, 8, 6), 0.5)], {}, {},
+            "must share format and unit, not uint8 of 0.5 and int8",
+        ),
+        (
+            "concat", [IMAGE, Tensor("uint8", (3, 8, 5), 0.5)], {}, {},
+            r"must agree but for channels, not uint8 \[3, 8, 6\]",
+        ),
+        ("flatten", [FEATURES], {}, {}, "input must be an image"),
+    ],
+)
+def test_what_an_operation_refuses(op, inputs, parameters, attributes, message):
+    with pytest.raises(InputError, match=message):
+        OPERATIONS[op](inputs, parameters, attributes)
+
+
+def test_every_row_stands_under_its_own_name():
+    assert [operation.name for operation in OPERATIONS.values()] == list(OPERATIONS)
+    assert {name for name, op in OPERATIONS.items() if issubclass(op, GemmOperation)} == {"conv", "dense"}
+
+
+def test_images_without_a_zero_convolve_unpadded():
+    operation = OPERATIONS["conv"]([Tensor("binary", (3, 8, 6))], filters("binary"), {})
+    x = np.where(np.arange(144).reshape(1, 3, 8, 6) % 3, 1, -1).astype(parse("binary").dtype)
+    assert operation.run(x)[0, 0, 0, 0] == x[0, :, :3, :3].sum()

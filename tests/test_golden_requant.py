@@ -1,0 +1,188 @@
+"""Requantisation against exact rationals, for every width a spec allows."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from golden.errors import InputError
+from golden.formats import Integer, parse
+from golden.requant import RequantSpec, fold_affine, requant, shift_rne
+
+
+def exact(spec, x, m, b, s):
+    """``sat(rne((x * m + b) * 2**-s))`` in exact arithmetic; Python rounds Fractions to even."""
+    return min(max(round(Fraction(x * m + b, 1 << s)), spec.y.lo), spec.y.hi)
+
+
+def signed(width):
+    """Integers of `width` bits, their limits often."""
+    lo, hi = -(1 << (width - 1)), (1 << (width - 1)) - 1
+    return st.integers(lo, hi) | st.sampled_from([lo, lo + 1, -1, 0, 1, hi - 1, hi])
+
+
+@st.composite
+def specs(draw):
+    x = Integer(draw(st.integers(2, 32)), signed=True)
+    y = draw(st.builds(Integer, st.integers(2, 16), st.booleans()) | st.just(Integer(32, signed=True)))
+    m_width, b_width = draw(st.integers(2, min(32, 61 - x.width))), draw(st.integers(2, 61))
+    return RequantSpec(x=x, y=y, m_width=m_width, b_width=b_width)
+
+
+@st.composite
+def cases(draw):
+    spec = draw(specs())
+    channels = draw(st.integers(1, 4))
+    parameters = [(draw(signed(spec.m_width)), draw(signed(spec.b_width)), draw(st.integers(0, spec.s_limit)))
+                  for _ in range(channels)]
+    x = draw(st.lists(st.lists(signed(spec.x.width), min_size=channels, max_size=channels), min_size=1, max_size=6))
+    return spec, x, parameters
+
+
+@given(cases())
+@settings(max_examples=500)
+def test_requant_equals_exact_rationals(case):
+    spec, x, parameters = case
+    m, b, s = (np.array(p) for p in zip(*parameters, strict=True))
+    expected = [[exact(spec, v, *p) for v, p in zip(row, parameters, strict=True)] for row in x]
+    y = requant(spec, np.array(x), m, b, s)
+    assert y.dtype == np.int64 and y.tolist() == expected
+    assert requant(spec, np.array(x).T, m, b, s, axis=0).T.tolist() == expected
+    assert requant(spec, np.array(x, spec.x.dtype), m, b, s).tolist() == expected
+
+
+@given(st.integers(0, 49), st.integers(-40, 40), st.integers(-2, 2), st.integers(2, 16), st.booleans())
+@settings(max_examples=500)
+def test_ties_and_their_neighbours_go_where_exact_rationals_go(s, whole, off, width, signed_y):
+    """Sums of exactly n + 1/2, and one unit to either side of it, in the default spec."""
+    spec = RequantSpec(y=Integer(width, signed_y))
+    b = (whole << s) + ((1 << s) >> 1) + off
+    b = min(max(b, -spec.b_limit - 1), spec.b_limit)
+    y = requant(spec, np.array([[0]]), np.array([1]), np.array([b]), np.array([s])).item()
+    assert y == exact(spec, 0, 1, b, s)
+
+
+@pytest.mark.parametrize("widths", [(16, 48), (21, 53), (22, 54), (29, 61)])
+def test_the_greatest_sums_of_a_spec(widths):
+    """Both sides of the change from floats to integers: sums of 54 and 55 bits among them."""
+    spec = RequantSpec(y=parse("int16"), m_width=widths[0], b_width=widths[1])
+    rng = np.random.default_rng(spec.sum_width)
+    x = rng.choice([spec.x.lo, spec.x.lo + 1, spec.x.hi, -1, 0, 1], (50, 40))
+    m = rng.choice([spec.m.lo, spec.m.hi, spec.m.hi - 1], 40)
+    b = rng.choice([-spec.b_limit - 1, spec.b_limit, -1, 0, 1], 40)
+    s = rng.integers(spec.s_limit - 25, spec.s_limit, 40, endpoint=True)
+    parameters = list(zip(m.tolist(), b.tolist(), s.tolist(), strict=True))
+    expected = [[exact(spec, v, *p) for v, p in zip(row, parameters, strict=True)] for row in x.tolist()]
+    assert requant(spec, x, m, b, s).tolist() == expected
+
+
+@pytest.mark.parametrize("b_width", range(50, 59))
+def test_one_unit_beside_a_tie_decides_at_every_length_of_sum(b_width):
+    """The last bit of a sum that only a float64 of more than 53 bits would keep."""
+    spec = RequantSpec(y=parse("int16"), b_width=b_width)
+    s = b_width - 10
+    tie = (300 << s) + (1 << (s - 1))
+    x, m, b = np.array([[-1], [0], [1]]), np.array([1]), np.array([tie])
+    assert requant(spec, x, m, b, np.array([s])).tolist() == [[300], [300], [301]]
+    assert requant(spec, x, m, -b, np.array([s])).tolist() == [[-301], [-300], [-300]]
+
+
+def test_a_sum_of_55_bits_whose_terms_are_shorter():
+    """2**53 + 2**39 + 1: one unit past the tie between 8192 and 8193, where float64 holds only even numbers."""
+    spec = RequantSpec(y=parse("int16"), b_width=54)
+    b = 2**53 + 2**39 + 1 - 2**40
+    assert spec.sum_width == 55 and b <= spec.b_limit
+    assert requant(spec, np.array([[2**27]]), *map(np.array, ([2**13], [b], [40]))).item() == 8193
+
+
+def test_the_greatest_shift_leaves_nothing():
+    spec = RequantSpec(y=parse("int8"))
+    x = np.array([[spec.x.lo], [spec.x.hi]])
+    for m, b in ((spec.m.lo, spec.b_limit), (spec.m.lo, -spec.b_limit - 1), (spec.m.hi, spec.b_limit)):
+        assert requant(spec, x, np.array([m]), np.array([b]), np.array([spec.s_limit])).tolist() == [[0], [0]]
+    assert spec.s_limit == 49 and spec.s_width == 6
+
+
+@given(st.integers(-(1 << 61), 1 << 61), st.integers(0, 62))
+def test_shift_rounds_to_even(x, s):
+    assert int(shift_rne(x, s)) == round(Fraction(x, 1 << s))
+
+
+@given(specs(), st.floats(-4e4, 4e4), st.floats(-4e6, 4e6))
+@settings(max_examples=300)
+def test_folding_takes_the_greatest_shift_that_fits(spec, scale, offset):
+    def rounded(s):
+        m, b = round(Fraction(scale) * (1 << s)), round(Fraction(offset) * (1 << s))
+        return (m, b) if spec.m.lo <= m <= spec.m.hi and abs(b) <= spec.b_limit else None
+
+    shifts = [s for s in range(spec.s_limit + 1) if rounded(s) is not None]
+    if not shifts:
+        with pytest.raises(InputError, match="no shift lets scale and offset fit"):
+            fold_affine(spec, scale, offset)
+        return
+    m, b, s = fold_affine(spec, scale, offset)
+    assert (s.tolist(), (m.item(), b.item())) == ([shifts[-1]], rounded(shifts[-1]))
+    spec.check_parameters(m, b, s)
+
+
+def test_folded_batch_normalisation_stays_close_to_the_reals():
+    rng = np.random.default_rng(2)
+    spec = RequantSpec(y=parse("int16"))
+    scale, offset = rng.normal(size=64) * 10.0 ** rng.integers(-4, 1, 64), rng.normal(size=64) * 100
+    x = rng.integers(-20000, 20000, (100, 64))
+    y = requant(spec, x, *fold_affine(spec, scale, offset))
+    error = np.abs(y - np.clip(x * scale + offset, spec.y.lo, spec.y.hi))
+    assert error.max() <= 0.5 + 20000 * np.abs(scale).max() * 2.0**-15
+
+
+@pytest.mark.parametrize(
+    ("scale", "offset", "message"),
+    [
+        (np.nan, 0, "scale and offset must be finite"),
+        (1, np.inf, "scale and offset must be finite"),
+        (1e300, 0, "no shift lets scale and offset fit 16 and 48 bits"),
+        ([1, 40000], [0, 0], "no shift lets"),
+        ([1, 1], [0, 1e15], "no shift lets"),
+        ([1, 1], [0], "scale and offset must be vectors of one length"),
+    ],
+)
+def test_what_cannot_be_folded_is_refused(scale, offset, message):
+    with pytest.raises(InputError, match=message):
+        fold_affine(RequantSpec(y=parse("uint8")), scale, offset)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"x": parse("uint8")}, "accumulators to requantise must be signed, not uint8"),
+        ({"m_width": 1}, "m_width must be 2 to 32, not 1"),
+        ({"m_width": 33}, "m_width must be 2 to 32, not 33"),
+        ({"b_width": 62}, "b_width must be 2 to 61, not 62"),
+        ({"m_width": 30}, "x .* needs 63 bits; allowed: up to 62"),
+    ],
+)
+def test_specs_out_of_range_are_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        RequantSpec(y=parse("uint8"), **settings)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"m": np.array([1, 1 << 15])}, "m holds 32768, which int16"),
+        ({"m": np.array([1.0, 2.0])}, "m must be an array of integers, not float64"),
+        ({"b": np.array([0, 1 << 47])}, "b must be -140737488355328 to 140737488355327"),
+        ({"b": np.array([0.5, 0])}, "b must be an array of integers, not float64"),
+        ({"s": np.array([-1, 0])}, "s must be 0 to 49, not -1 to 0"),
+        ({"s": np.array([0, 50])}, "s must be 0 to 49, not 0 to 50"),
+        ({"s": np.array([0])}, r"m, b and s must be vectors of one length, not \[2\], \[2\], \[1\]"),
+        ({"x": np.zeros((3, 4), int)}, "x has 4 channels, its parameters have 2"),
+        ({"x": np.full((3, 2), 1 << 31)}, "x holds 2147483648, which int32"),
+    ],
+)
+def test_operands_out_of_range_are_refused(change, message):
+    operands = {"x": np.zeros((3, 2), int)} | {role: np.array([0, 1]) for role in "mbs"} | change
+    with pytest.raises(InputError, match=message):
+        requant(RequantSpec(y=parse("uint8")), **operands)
