@@ -1,19 +1,12 @@
-"""The registry from the command line: ``python -m rtl list`` and ``python -m rtl verilog TARGET [rows=16 ...]``."""
+"""The registry from the command line: ``python -m rtl list``, ``verilog TARGET [rows=16 ...]`` and ``docs``."""
 
 import json
 import sys
 from pathlib import Path
 
-from golden.errors import InputError, Parser, command, replacing
+from golden.errors import Parser, assignments, command, replacing
+from rtl import docs
 from rtl.targets import TARGETS, target
-
-
-def assignments(words):
-    """``name=value`` words as a dictionary."""
-    for word in words:
-        if "=" not in word:
-            raise InputError(f"a parameter is written name=value, not {word!r}")
-    return dict(word.split("=", 1) for word in words)
 
 
 def list_targets():
@@ -40,15 +33,18 @@ def write_verilog(name, words, folder):
 
 def main():
     parser = Parser(prog="python -m rtl", description=__doc__)
-    actions = parser.add_subparsers(dest="action", required=True, metavar="list|verilog")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list|verilog|docs")
     actions.add_parser("list", help="the targets, one line each")
     verilog = actions.add_parser("verilog", help="write the Verilog of a target")
     verilog.add_argument("target")
     verilog.add_argument("parameters", nargs="*", metavar="name=value")
     verilog.add_argument("--folder", default="build/verilog")
+    actions.add_parser("docs", help="bring the table of targets in README.md up to date")
     given = parser.parse_args(sys.argv[1:])
     if given.action == "list":
         list_targets()
+    elif given.action == "docs":
+        print("README.md: " + ("brought up to date" if docs.write() else "up to date"))
     else:
         write_verilog(given.target, given.parameters, given.folder)
 

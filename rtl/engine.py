@@ -1,6 +1,7 @@
 """What every engine answers, so that benches, synthesis, networks and docs can walk the registry."""
 
 import dataclasses
+import operator
 from abc import ABC, abstractmethod
 
 from golden.errors import InputError
@@ -97,8 +98,8 @@ class Engine(ABC):
                 values[name] = value if isinstance(value, UnitFormat) else parse(value)
                 continue
             try:
-                values[name] = int(value)
-            except ValueError:
+                values[name] = int(value) if isinstance(value, str) else operator.index(value)
+            except (ValueError, TypeError):
                 raise InputError(f"{name} must be an integer, not {value!r}") from None
         return values
 

@@ -46,6 +46,6 @@ class SystolicLayer(wiring.Component):
         connect(m, flipped(self.a), array.a)
         connect(m, flipped(self.w), array.w)
         connect(m, flipped(self.p), requantiser.p)
+        connect(m, requantiser.y, flipped(self.y))  # before the array's: in Verilog, the first to come keeps its name
         connect(m, array.y, requantiser.x)
-        connect(m, requantiser.y, flipped(self.y))
         return m

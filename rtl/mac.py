@@ -37,7 +37,8 @@ def binary(m, a, w, x, y):
 
 def integer(m, a, w, x, y):
     """``x * y``: a full product, no carry."""
-    result = Signal(signed(a.width + w.width), name="product")
+    extra = a.width if a.signed or a.width > 1 else 0  # a single bit makes a product no longer
+    result = Signal(signed(w.width + extra), name="product")
     m.d.comb += result.eq(number(a, x) * number(w, y))
     return result, Const(0, 1)
 

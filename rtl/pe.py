@@ -22,8 +22,8 @@ class ProcessingElement(wiring.Component):
     acc_width : int
         Bits of the sum.
     exit : bool
-        Whether sums leave only behind a front. Without, `leaving_n` is the complement of the sum at all times: no use
-        in an array, but the smallest element that can be measured.
+        Whether sums leave behind a front. Without, the element has the port `total`, its sum at all times, instead of
+        `leaving_n`: of no use in an array, but what the logic that lets sums leave is measured against.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class ProcessingElement(wiring.Component):
                 "a_next": Out(a.width),
                 "w_next": Out(w.width),
                 "first_next": Out(1),
-                "leaving_n": Out(acc_width),
+                "leaving_n" if exit else "total": Out(acc_width),
             }
         )
 
@@ -66,6 +66,9 @@ class ProcessingElement(wiring.Component):
         addend, carry = product(m, *self.formats, x, y)
         kept = Signal(self.acc_width)
         m.d.comb += kept.eq(total & more.replicate(self.acc_width))
-        m.d.comb += self.leaving_n.eq(~(total & (~more).replicate(self.acc_width)) if self.exit else ~total)
+        if self.exit:
+            m.d.comb += self.leaving_n.eq(~(total & (~more).replicate(self.acc_width)))
+        else:
+            m.d.comb += self.total.eq(total)
         m.d.sync += total.eq(add_narrow(m, kept, addend, carry))
         return m

@@ -8,7 +8,7 @@ from rtl.arithmetic import shift_rne, widen
 from rtl.blocks import place
 from rtl.streams import packets, singles
 
-__all__ = ["RequantPipeline", "parameter_layout"]
+__all__ = ["Lane", "RequantPipeline", "parameter_layout"]
 
 
 def parameter_layout(spec):
@@ -38,11 +38,12 @@ class Lane(wiring.Component):
         m.d.sync += [total.eq(widen(product, spec.sum_width) + widen(addend, spec.sum_width)), shifts[1].eq(shifts[0])]
         m.d.comb += rounded.eq(shift_rne(m, total, shifts[1]))
         bits = spec.y.hi.bit_length()  # the limits are 2**bits - 1 and, if signed, its complement
-        negative, excess = rounded[-1], rounded[bits:-1]
+        number = widen(rounded, max(spec.sum_width, spec.y.width) + 1)
+        negative, excess = rounded[-1], number[bits:-1]
         low = negative & ~excess.all() if spec.y.signed else negative
         high = ~negative & excess.any()
-        limits = Mux(low, Const(spec.y.lo, spec.y.width), Const(spec.y.hi, spec.y.width))
-        m.d.sync += y.eq(Mux(low | high, limits, rounded[: spec.y.width]))
+        limits = Mux(low, *(Const(int(spec.y.codes(limit)), spec.y.width) for limit in (spec.y.lo, spec.y.hi)))
+        m.d.sync += y.eq(Mux(low | high, limits, number[: spec.y.width]))
         m.d.comb += self.y.eq(y)
         return m
 
@@ -86,7 +87,7 @@ class RequantPipeline(wiring.Component):
         m = Module()
         run = Signal()
         enters = Signal()
-        valid, last = Signal(self.latency), Signal(self.latency)
+        valid, last = Signal(self.latency, name="valid"), Signal(self.latency, name="last")
         m.d.comb += [
             run.eq(~valid[-1] | self.y.ready),
             enters.eq(self.x.valid & self.p.valid),
@@ -99,6 +100,8 @@ class RequantPipeline(wiring.Component):
             m.d.sync += [valid.eq(Cat(enters, valid)), last.eq(Cat(self.x.payload.last, last))]
         [(block, lane)] = self.blocks.items()
         for i in range(self.lanes):
-            x, p, y = (ports.payload.data[i] for ports in (self.x, self.p, self.y))
+            y = Signal(self.spec.y.width, name=f"y_{i}")
+            m.d.comb += self.y.payload.data[i].eq(y)
+            x, p = self.x.payload.data[i], self.p.payload.data[i]
             m.submodules[f"lane_{i}"] = place(block, lane, clk=ClockSignal(), run=run, x=x, p=p, y=y)
         return m

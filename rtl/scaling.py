@@ -11,7 +11,7 @@ from rtl.beats import Beats, pack_fields, unpack_fields
 from rtl.engine import Engine, parameter
 from rtl.gemm import SystolicGemm, assemble, random_integers
 from rtl.layer import SystolicLayer
-from rtl.requant import RequantPipeline
+from rtl.requant import Lane, RequantPipeline
 
 __all__ = ["StreamRequant", "SystolicRequant"]
 
@@ -72,7 +72,7 @@ class StreamRequant(Engine):
         return RequantPipeline(spec=self.spec, lanes=self.lanes)
 
     def parts(self):
-        return self.component().blocks
+        return {"lane": Lane(self.spec)}
 
     @property
     def latency(self):
@@ -155,7 +155,7 @@ class SystolicRequant(SystolicGemm):
         return SystolicLayer(a=self.a, w=self.w, rows=self.rows, cols=self.cols, spec=self.requantisation)
 
     def parts(self):
-        return self.component().blocks
+        return super().parts() | {"lane": Lane(self.requantisation)}
 
     @property
     def latency(self):
