@@ -73,7 +73,9 @@ class Engine(ABC):
     def require(self, operands):
         """Refuse `operands` whose keys are not the engine's."""
         if set(operands) != set(self.operands):
-            raise InputError(f"operands must be {', '.join(self.operands)}, not {', '.join(sorted(operands)) or 'none'}")
+            raise InputError(
+                f"operands must be {', '.join(self.operands)}, not {', '.join(sorted(operands)) or 'none'}"
+            )
 
     @classmethod
     def parameters(cls):

@@ -56,7 +56,10 @@ def balance(module):
                 signed = f"\\{side}_SIGNED 1" in text
                 operand = re.search(rf"connect \\{side} (.*)\n", text)[1]
                 text = text.replace(f"\\{side}_WIDTH {width}", f"\\{side}_WIDTH {wide}")
-                text = text.replace(f"connect \\{side} {operand}\n", f"connect \\{side} {extend(operand, wide - width, signed, widths)}\n")
+                text = text.replace(
+                    f"connect \\{side} {operand}\n",
+                    f"connect \\{side} {extend(operand, wide - width, signed, widths)}\n",
+                )
         module = module.replace(cell[0], text)
     return module
 

@@ -127,7 +127,7 @@ def test_what_is_written_means_what_was_described(tmp_path):
     simulator.run()
 
     (tmp_path / "mixture.v").write_text(emit(Mixture(), "mixture"))
-    steps = "\n".join(f"    a = {a}; b = {b & 63}; c = {c & 7}; #1 $display(\"%h\", y);" for a, b, c in cases)
+    steps = "\n".join(f'    a = {a}; b = {b & 63}; c = {c & 7}; #1 $display("%h", y);' for a, b, c in cases)
     (tmp_path / "bench.v").write_text(
         "module bench;\n  reg [3:0] a; reg [5:0] b; reg [2:0] c; wire [59:0] y;\n"
         f"  mixture dut(.a(a), .b(b), .c(c), .y(y));\n  initial begin\n{steps}\n  end\nendmodule\n"

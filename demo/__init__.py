@@ -1,0 +1,1 @@
+"""The whole path on real digits, for `make demo`."""

@@ -1,0 +1,47 @@
+"""``python -m quant train NETWORK [--weights ...] [--seed S] [--epochs E]`` and ``python -m quant accuracy``."""
+
+from golden.errors import Parser, command
+from quant.accuracy import accuracy, markdown
+from quant.cache import BUILD
+from quant.models import NETWORKS
+from quant.quantisers import WEIGHTS
+from quant.results import result
+from quant.recipes import recipe
+
+
+def parser():
+    """The command line."""
+    program = Parser(prog="python -m quant", description="Train networks, quantise them, export them to golden.")
+    commands = program.add_subparsers(dest="command", required=True, parser_class=Parser)
+    train = commands.add_parser("train", help="train a network, or find it trained, and say what it reaches")
+    train.add_argument("network", help=f"one of {', '.join(NETWORKS)}")
+    train.add_argument(
+        "--weights",
+        default="float",
+        help=f"float, or one of {', '.join(WEIGHTS)} for all layers, then LAYER=SCHEME for some: ternary,conv1=int8",
+    )
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--epochs", type=int, help="of this run; 0 only calibrates a quantised network")
+    table = commands.add_parser("accuracy", help=f"table of accuracies over seeds, into {BUILD}/accuracy.json and .md")
+    table.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    return program
+
+
+def main():
+    arguments = parser().parse_args()
+    if arguments.command == "accuracy":
+        print(markdown(accuracy(arguments.seeds)))
+        return
+    found = result(recipe(arguments.network, arguments.weights, seed=arguments.seed, epochs=arguments.epochs))
+    by = "torch" if found.network is None else "golden"
+    figures = found.figures
+    print(f"{figures['title']}: {figures['test']:.2%} of {figures['images']:,} test images by {by}, ", end="")
+    print(f"held-out {figures['held_out']:.2%} at epoch {figures['epoch']} of {figures['epochs']}")
+    if found.artefact is not None:
+        total = sum(figures["compared"].values())
+        print(f"torch and golden agree on all {total:,} integers of {len(figures['compared'])} tensors")
+        print(f"artefact: {found.artefact}")
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,95 @@
+"""Trained networks on disk, by a hash of everything that decides them."""
+
+import ast
+import dataclasses
+import functools
+import hashlib
+import importlib.util
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from golden.errors import replacing
+from quant.train import Trained, train
+
+__all__ = ["BUILD", "code_hash", "key", "slug", "trained"]
+
+BUILD = Path("build/quant")
+TRAINING = (
+    "golden.formats",
+    "golden.requant",
+    "quant.data",
+    "quant.layers",
+    "quant.models",
+    "quant.quantisers",
+    "quant.train",
+)
+METADATA = "narrowgate-training"
+
+
+@functools.cache  # what is imported does not change either
+def code_hash(modules):
+    """SHA-256 of the code of the tuple `modules`; comments, docstrings and layout do not count."""
+    found = hashlib.sha256()
+    for name in modules:
+        tree = ast.parse(Path(importlib.util.find_spec(name).origin).read_bytes())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+                node.body = node.body[1:]
+        found.update(ast.dump(tree).encode())
+    return found.hexdigest()
+
+
+def key(recipe, dataset, modules=TRAINING):
+    """Hash of the settings, the data, the code of `modules` and the version of torch."""
+    decides = [dataclasses.asdict(recipe), dataset.digest, code_hash(modules), torch.__version__]
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def slug(recipe):
+    """A name for files of `recipe`, for a reader; `key` makes it unique."""
+    return recipe.title.replace(" ", "-")
+
+
+def store(path, result):
+    """Write the weights and the history of `result`."""
+    state = {name: x.contiguous() for name, x in result.model.state_dict().items()}
+    about = {"epoch": result.epoch, "held_out": result.held_out, "history": result.history}
+    with replacing(path) as temporary:
+        save_file(state, temporary, metadata={METADATA: json.dumps(about)})
+
+
+def fetch(path, recipe):
+    """What `store` wrote to `path`, or None if that is not there or not whole."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})[METADATA])
+            state = {name: file.get_tensor(name) for name in file.keys()}
+        with torch.random.fork_rng(devices=[]):  # a new model draws initial weights
+            model = recipe.model()
+        model.load_state_dict(state)
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError):
+        return None
+    return Trained(model.eval(), **about)
+
+
+def trained(recipe, dataset, *, build=BUILD, progress=True):
+    """The `Trained` of `recipe`, from the cache or trained now, with all that it starts from.
+
+    Raises
+    ------
+    InputError
+        If training fails, or the cache cannot be written.
+    """
+    path = Path(build) / f"{slug(recipe)}-{key(recipe, dataset)}.weights.safetensors"
+    found = fetch(path, recipe)
+    if found is None:
+        start = None
+        if recipe.start is not None:
+            start = trained(recipe.start, dataset, build=build, progress=progress).model.state_dict()
+        found = train(recipe, dataset, start, progress=progress)
+        store(path, found)
+    return found

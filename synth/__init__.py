@@ -1,0 +1,1 @@
+"""What the generated hardware costs: area, clock and power, from Yosys, OpenSTA and gate-level simulation."""

