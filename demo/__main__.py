@@ -44,26 +44,34 @@ def simulate(network, images):
     for layer in run_network(network, images):
         rows.append(vars(layer))
         print(
-            f"      {layer.name:<12} on {layer.target:<13} {layer.cycles:>9,} cycles, utilisation {layer.utilisation:6.1%}, "
-            "every result and the cycle model equal",
+            f"      {layer.name:<12} on {layer.target:<13} {layer.cycles:>9,} cycles, "
+            f"utilisation {layer.utilisation:6.1%}, every result and the cycle model equal",
             flush=True,
         )
     return rows
 
 
-def cost():
-    """Area and clock of the array's core and of its PE, from synthesis."""
+def real_operands(network, images):
+    """Activations and weights of the second convolution: two tiles down, two across, as deep as its K allows, to 64."""
+    product = list(network.gemms(images[:1]))[1]
+    return {"a": product.a[:16, :64], "w": product.w[:64, :16]}
+
+
+def cost(operands):
+    """Area and clock of the array's core and of its PE, and the core's power under `operands`, from synthesis."""
     from synth.library import find
     from synth.measure import measure, views
 
     library = find()
-    found = {}
+    found = {"library": library.name}
     for view in views(target(ARRAY), target(ARRAY).engine()):
         if view.name in ("core", "pe"):
             print(f"      {view.module}", flush=True)
-            netlist = measure(view, library)["netlists"]["area"]
+            row = measure(view, library, operands)
+            netlist = row["netlists"]["area"]
             found[view.name] = {key: netlist[key] for key in ("area_um2", "gate_equivalents")} | netlist["timing"]
-    return found | {"library": library.name}
+            found[view.name]["power_mw"] = row["power"]["total_mw"]
+    return found
 
 
 def table(report):
@@ -73,7 +81,7 @@ def table(report):
         ("float accuracy, 10,000 test images", f"{report['float']:.2%}"),
         ("ternary accuracy, 10,000 test images, golden integers", f"{report['ternary']:.2%}"),
         ("integers on which torch and golden agree", f"{report['compared']:,} of {report['compared']:,}"),
-        (f"of {simulated['images']} images through the Verilog, right", f"{simulated['right']}"),
+        (f"right, of {simulated['images']} images through the Verilog", f"{simulated['right']}"),
     ]
     for row in simulated["layers"]:
         lines.append(
@@ -124,7 +132,7 @@ def main():
             "layers": layers,
             "utilisation": utilisation,
         },
-        "cost": cost(),
+        "cost": cost(real_operands(ternary.network, images)),
     }
 
     say("report")

@@ -25,7 +25,7 @@ def place(name, component, *, clk, run, **connections):
 
 
 def block_rtlil(name, component):
-    """RTLIL of `component`, which has plain ports and no reset, as module `name` with ``clk`` and ``run`` beside them."""
+    """RTLIL of `component`, with plain ports and no reset, as module `name` with ``clk`` and ``run`` beside them."""
     run = Signal()
     domain = ClockDomain("sync", reset_less=True)
     ports = {"clk": (domain.clk, PortDirection.Input), "run": (run, PortDirection.Input)}

@@ -19,7 +19,7 @@ def tidy(text):
 
 
 def name_wires(module):
-    """`module` with the nameless wires at its parts' ports named after part and port, and marked if nobody reads them."""
+    """`module` with the nameless wires at its parts' ports named after part and port, marked if nobody reads them."""
     for part in PARTS.finditer(module):
         for port, wire in re.findall(r"^    connect \\(\S+) ((?:\\\w+)?\$\d+)$", part["body"], re.M):
             word = re.compile(rf"(?<=\s){re.escape(wire)}(?=\s)")

@@ -20,7 +20,7 @@ def test_a_picture_has_every_digit_and_no_leftovers(tmp_path):
 
 def test_the_table_shows_the_figures_of_the_report():
     layer = {"name": "conv1", "target": "ternary_gemm", "cycles": 345616, "utilisation": 0.833, "macs": 1}
-    netlist = {"gate_equivalents": 36000.4, "area_um2": 864000.0, "period_ns": 4.0}
+    netlist = {"gate_equivalents": 36000.4, "area_um2": 864000.0, "period_ns": 4.0, "power_mw": 640.2}
     report = {
         "float": 0.9935,
         "ternary": 0.9921,
