@@ -80,19 +80,18 @@ def table(report):
     lines = [
         ("float accuracy, 10,000 test images", f"{report['float']:.2%}"),
         ("ternary accuracy, 10,000 test images, golden integers", f"{report['ternary']:.2%}"),
-        ("integers on which torch and golden agree", f"{report['compared']:,} of {report['compared']:,}"),
+        ("integers compared between torch and golden, all equal", f"{report['compared']:,}"),
         (f"right, of {simulated['images']} images through the Verilog", f"{simulated['right']}"),
     ]
     for row in simulated["layers"]:
-        lines.append(
-            (f"  {row['name']} on {row['target']}", f"{row['cycles']:>9,} cycles, {row['utilisation']:6.1%} used")
-        )
+        used = f"{row['cycles']:>9,} cycles, {row['utilisation']:6.1%} used"
+        lines.append((f"  {row['name']} on {row['target']}", used))
     lines.append(("utilisation of the array, all layers", f"{simulated['utilisation']:.1%}"))
     for view, what in (("core", f"{ARRAY}, 8 x 8, without AXI ports"), ("pe", "one processing element of it")):
         row = cost[view]
-        lines.append(
-            (what, f"{row['gate_equivalents']:,.0f} GE = {row['area_um2']:,.0f} um2, {1e3 / row['period_ns']:.0f} MHz")
-        )
+        area = f"{row['gate_equivalents']:,.0f} GE = {row['area_um2']:,.0f} um2"
+        lines.append((what, f"{area}, {1e3 / row['period_ns']:.0f} MHz"))
+    lines.append(("power of the array at that clock, real activations", f"{cost['core']['power_mw']:,.0f} mW"))
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
 
@@ -125,7 +124,7 @@ def main():
     report = {
         "float": real.figures["test"],
         "ternary": ternary.figures["test"],
-        "compared": ternary.figures["compared"],
+        "compared": sum(ternary.figures["compared"].values()),
         "simulated": {
             "images": IMAGES,
             "right": int((classes == labels).sum()),
