@@ -1,0 +1,1 @@
+"""Narrowgate's test benches: Verilog in a simulator against golden."""

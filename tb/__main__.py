@@ -1,0 +1,126 @@
+"""Targets in a simulator: ``python -m tb run|bench|mutate TARGET [rows=16 ...]``."""
+
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from golden.errors import InputError, Parser, command, replacing
+from golden.formats import parse
+from rtl.targets import TARGETS, target
+from tb.cases import Failure
+from tb.simulators import SIMULATORS, simulator
+
+__all__ = ["read_operands"]
+
+
+def assignments(words):
+    """``name=value`` words as a dictionary."""
+    for word in words:
+        if "=" not in word:
+            raise InputError(f"a parameter is written name=value, not {word!r}")
+    return dict(word.split("=", 1) for word in words)
+
+
+def read_operands(path, engine):
+    """The operands of an engine in an npz file.
+
+    Each is an array of integers under its key. ``<key>_format`` may name its format, which must then be the engine's.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or holds other keys than the engine's operands, or one in another format.
+    """
+    try:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+            arrays = dict(file)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile):
+        raise InputError(f"{path} is not an npz file of plain arrays") from None
+    for key in engine.operands:
+        if f"{key}_format" in arrays:
+            given, wanted = str(arrays.pop(f"{key}_format")), getattr(engine, key, None)
+            if parse(given) != wanted:
+                raise InputError(f"{key} is given as {given}, the target takes {wanted or 'plain integers'}")
+    engine.require(arrays)
+    return arrays
+
+
+def run(given):
+    """The user's operands through a target's Verilog."""
+    from tb.memory import run
+
+    engine = target(given.target).engine(**given.parameters)
+    simulator(given.sim)
+    if given.outputs.is_dir():
+        raise InputError(f"{given.outputs} is a folder, not a file to write")
+    operands = engine.check(read_operands(given.inputs, engine))
+    with replacing(given.outputs) as temporary:
+        results, cycles = run(given.target, given.parameters, operands, given.sim)
+        with temporary.open("wb") as file:
+            np.savez(file, **results, cycles=np.int64(cycles))
+    shapes = ", ".join(f"{key} {list(value.shape)}" for key, value in results.items())
+    print(f"{given.outputs}: {shapes}; {cycles} cycles, as the model says; every result equals golden")
+    return 0
+
+
+def bench(given):
+    """The cocotb bench of targets, at their bench sizes or one given size."""
+    from rtl.generate import generate
+    from tb.regression import regress
+
+    failed = False
+    for name in TARGETS if given.target == "all" else [given.target]:
+        row = target(name)
+        for settings in [given.parameters] if given.parameters else row.bench:
+            engine = row.engine(**settings)
+            for sim in [given.sim] if given.sim else SIMULATORS:
+                for test, failure in regress(name, *generate(row, engine), sim, seed=given.seed).items():
+                    shown = " ".join(f"{key}={value}" for key, value in settings.items())
+                    print(f"{name} {shown} {sim} {test}: {failure or 'passed'}", flush=True)
+                    failed |= failure is not None
+    return int(failed)
+
+
+def mutate(given):
+    """Mutants of a target, and how many of them the bench notices."""
+    from tb.mutate import mutate
+
+    report = mutate(given.target, count=given.count, seed=given.seed, settings=given.parameters or None)
+    print(report.text())
+    return 0
+
+
+def main():
+    parser = Parser(prog="python -m tb", description=__doc__)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="run|bench|mutate")
+    for action, help in ((run, "operands of yours through the Verilog"), (bench, "the test bench"), (mutate, "mutation")):
+        sub = actions.add_parser(action.__name__, help=help, description=action.__doc__)
+        sub.set_defaults(action=action)
+        sub.add_argument("target")
+        if action is run:
+            sub.add_argument("--inputs", required=True, type=Path)
+            sub.add_argument("--outputs", required=True, type=Path)
+            sub.add_argument("--sim", default="verilator")
+        else:
+            sub.add_argument("--seed", type=int, default=1)
+        if action is bench:
+            sub.add_argument("--sim")
+        if action is mutate:
+            sub.add_argument("--count", type=int, default=100)
+    given, words = parser.parse_known_args(sys.argv[1:])  # parameters may stand anywhere behind the target
+    if unknown := [word for word in words if word.startswith("-")]:
+        parser.error(f"no option is called {unknown[0]!r}")
+    given.parameters = assignments(words)
+    try:
+        return given.action(given)
+    except Failure as failure:
+        print(f"narrowgate: {given.target} is wrong: {failure}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    command(main)
