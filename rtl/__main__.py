@@ -37,7 +37,7 @@ def main():
     actions.add_parser("list", help="the targets, one line each")
     verilog = actions.add_parser("verilog", help="write the Verilog of a target")
     verilog.add_argument("target")
-    verilog.add_argument("parameters", nargs="*", metavar="name=value")
+    verilog.add_argument("parameters", nargs="*", default=[], metavar="name=value")
     verilog.add_argument("--folder", default="build/verilog")
     actions.add_parser("docs", help="bring the table of targets in README.md up to date")
     given = parser.parse_args(sys.argv[1:])

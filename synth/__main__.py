@@ -4,20 +4,18 @@ import os
 import shutil
 import subprocess
 import sys
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 
-import numpy as np
 from tqdm import tqdm
 
-from golden.errors import InputError, Parser, command
-from rtl.__main__ import assignments
+from golden.errors import InputError, Parser, assignments, command
+from rtl.operands import read_operands
 from rtl.targets import TARGETS, target
 from synth.library import find
 from synth.report import write
 
-__all__ = ["report_on", "read_operands"]
+__all__ = ["report_on"]
 
 TOOLS = {"sta": "opensta", "iverilog": "iverilog"}  # command: Debian package
 
@@ -61,16 +59,6 @@ def report_on(engines, library, operands=None):
         "versions": {"yosys": metadata.version("pyosys"), "opensta": version},
         "rows": rows,
     }
-
-
-def read_operands(path, engine):
-    """The operands in file `path`, as `engine` wants them."""
-    try:
-        with np.load(path) as file:
-            operands = {key: file[key] for key in engine.operands if key in file}
-    except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
-        raise InputError(f"cannot read operands from {path}: {str(error).splitlines()[0]}") from None
-    return engine.check(operands)
 
 
 def summary(report):

@@ -1,52 +1,15 @@
 """Targets in a simulator: ``python -m tb run|bench|mutate TARGET [rows=16 ...]``."""
 
 import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from golden.errors import InputError, Parser, command, replacing
-from golden.formats import parse
+from golden.errors import InputError, Parser, assignments, command, replacing
+from rtl.operands import read_operands
 from rtl.targets import TARGETS, target
 from tb.cases import Failure
 from tb.simulators import SIMULATORS, simulator
-
-__all__ = ["read_operands"]
-
-
-def assignments(words):
-    """``name=value`` words as a dictionary."""
-    for word in words:
-        if "=" not in word:
-            raise InputError(f"a parameter is written name=value, not {word!r}")
-    return dict(word.split("=", 1) for word in words)
-
-
-def read_operands(path, engine):
-    """The operands of an engine in an npz file.
-
-    Each is an array of integers under its key. ``<key>_format`` may name its format, which must then be the engine's.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, or holds other keys than the engine's operands, or one in another format.
-    """
-    try:
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = dict(file)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile):
-        raise InputError(f"{path} is not an npz file of plain arrays") from None
-    for key in engine.operands:
-        if f"{key}_format" in arrays:
-            given, wanted = str(arrays.pop(f"{key}_format")), getattr(engine, key, None)
-            if parse(given) != wanted:
-                raise InputError(f"{key} is given as {given}, the target takes {wanted or 'plain integers'}")
-    engine.require(arrays)
-    return arrays
 
 
 def run(given):
@@ -57,7 +20,7 @@ def run(given):
     simulator(given.sim)
     if given.outputs.is_dir():
         raise InputError(f"{given.outputs} is a folder, not a file to write")
-    operands = engine.check(read_operands(given.inputs, engine))
+    operands = read_operands(given.inputs, engine)
     with replacing(given.outputs) as temporary:
         results, cycles = run(given.target, given.parameters, operands, given.sim)
         with temporary.open("wb") as file:
