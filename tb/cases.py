@@ -72,7 +72,7 @@ def extremes(engine, rng):
     return [Case(engine, operands, "extreme") for operands in filled]
 
 
-def rounding(engine, rng, groups=40):
+def rounding(engine, rng, groups=16):
     """Cases of engines that end in a requantisation, in which what it shifts out is nothing, half, or a bit off either.
 
     With a single row of accumulators the addends make any sum. Values to round lie around and beyond the results'
