@@ -94,6 +94,7 @@ def main():
         print(json.dumps(measure(args.side, args.batch, args.repeats)))
         return
     threads = {f"{library}_NUM_THREADS": str(args.threads) for library in ("OMP", "OPENBLAS", "MKL")}
+    threads["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that spin slow torch several times on cores that are shared
     seconds = {side: [] for side in SIDES}
     for _ in range(args.rounds):
         for side in SIDES:

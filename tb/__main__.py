@@ -60,8 +60,8 @@ def mutate(given):
 def main():
     parser = Parser(prog="python -m tb", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True, metavar="run|bench|mutate")
-    for action, help in ((run, "operands of yours through the Verilog"), (bench, "the test bench"), (mutate, "mutation")):
-        sub = actions.add_parser(action.__name__, help=help, description=action.__doc__)
+    for action in (run, bench, mutate):
+        sub = actions.add_parser(action.__name__, help=action.__doc__, description=action.__doc__)
         sub.set_defaults(action=action)
         sub.add_argument("target")
         if action is run:

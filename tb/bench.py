@@ -45,8 +45,10 @@ class Surroundings:
         self.dut = dut
         axis = (dut.aclk, dut.aresetn, False)
         # a beat is one "byte" of the whole width, so that a frame is a list of integers
-        self.sources = {r: AxiStreamSource(AxiStreamBus.from_prefix(dut, f"s_axis_{r}"), *axis, byte_lanes=1) for r in inputs}
-        self.sinks = {r: AxiStreamSink(AxiStreamBus.from_prefix(dut, f"m_axis_{r}"), *axis, byte_lanes=1) for r in outputs}
+        buses = {role: AxiStreamBus.from_prefix(dut, f"s_axis_{role}") for role in inputs}
+        self.sources = {role: AxiStreamSource(bus, *axis, byte_lanes=1) for role, bus in buses.items()}
+        buses = {role: AxiStreamBus.from_prefix(dut, f"m_axis_{role}") for role in outputs}
+        self.sinks = {role: AxiStreamSink(bus, *axis, byte_lanes=1) for role, bus in buses.items()}
         self.widths = outputs
         self.over = Event()
         self.expect({}, 0)

