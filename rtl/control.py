@@ -11,7 +11,7 @@ class FrontControl(wiring.Component):
     """Decides for each slot (a cycle in which the array moves) whether it holds a k-step, a front, or both.
 
     A front makes the elements that it passes hand out their sums and start anew. The first k-step of a tile carries
-    one; when no k-step comes and sums are waiting, a bubble does, and the tile after that needs none.
+    one; when no k-step comes and sums are waiting, a bubble does.
 
     Parameters
     ----------
@@ -49,22 +49,21 @@ class FrontControl(wiring.Component):
         m = Module()
         begun = Signal()  # a tile has begun and not ended
         waiting = Signal()  # sums of a whole tile are in the array
-        clean = Signal()  # a bubble's front has passed since the last k-step
         fronts = Signal(self.rows - 1)  # bit t: a front entered t + 1 slots ago
         clear = Signal()
         enters = Signal()
         emits = Signal()
         m.d.comb += [
             clear.eq(~fronts.any()),
-            self.open.eq(begun | clean | clear),
+            self.open.eq(begun | clear),
             enters.eq(self.offered & self.open),
-            self.first.eq((enters & ~begun & ~clean) | (~self.offered & ~begun & waiting & clear)),
+            self.first.eq(~begun & clear & (self.offered | waiting)),
             emits.eq(self.first & waiting),
         ]
         with m.If(enters):
-            m.d.sync += [begun.eq(~self.last), waiting.eq(self.last), clean.eq(0)]
+            m.d.sync += [begun.eq(~self.last), waiting.eq(self.last)]
         with m.Elif(self.first):
-            m.d.sync += [waiting.eq(0), clean.eq(1)]
+            m.d.sync += waiting.eq(0)
 
         behind = Signal(self.cols + self.rows - 1)  # bit t: sums began to leave t + 1 slots ago
         m.d.sync += [fronts.eq(Cat(self.first, fronts)), behind.eq(Cat(emits, behind))]

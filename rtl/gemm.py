@@ -85,7 +85,7 @@ class SystolicGemm(Engine):
         element = self.a.width + self.w.width + 1 + self.acc_width
         skew = self.a.width * self.rows * (self.rows - 1) // 2 + self.w.width * self.cols * (self.cols - 1) // 2
         deskew = self.acc_width * self.cols * (self.cols - 1) // 2
-        control = 3 + (self.rows - 1) + (self.rows + self.cols - 1)
+        control = 2 + (self.rows - 1) + (self.rows + self.cols - 1)
         return self.rows * self.cols * element + skew + deskew + control
 
     def check(self, operands):

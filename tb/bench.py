@@ -18,10 +18,9 @@ from cocotbext.axi import AxiStreamBus, AxiStreamSink, AxiStreamSource
 from rtl.beats import Beats
 from rtl.targets import target
 from tb.cases import Failure, check_padding, compare, directed, joined, random_cases
+from tb.regression import JOB
 
-__all__ = ["JOB"]
-
-JOB = "NARROWGATE_BENCH"  # environment variable: a JSON object made by `tb.regression`
+__all__ = ["cycles", "streams", "valid_first", "reset"]
 
 
 class Surroundings:

@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 from tb.harness import stream_parts
 from tb.simulators import required_module, simulator
 
-__all__ = ["regress"]
+__all__ = ["JOB", "regress"]
 
-JOB = "NARROWGATE_BENCH"
+JOB = "NARROWGATE_BENCH"  # environment variable that brings the bench its job, a JSON object
 
 
 def regress(name, verilog, sidecar, sim, *, seed=1, cases=6, with_directed=True, tests="", plusargs=()):

@@ -96,8 +96,10 @@ def test_deep_tiles_follow_each_other_without_a_lost_slot():
 
 
 def test_sums_do_not_wait_for_the_next_tile():
-    """A bubble takes them out, and a tile that comes later needs no front of its own."""
-    slots = played(2, 2, [3, 3], [0, 0, 0, 9, 0, 0])
-    fronts = [t for t, slot in enumerate(slots) if slot[2]]
-    entered = [t for t, slot in enumerate(slots) if slot[0]]
-    assert fronts[:2] == [0, 3] and entered[3] == 12 and fronts[2] == 15
+    """A bubble takes them out; it is a front, and keeps the next tile away for `rows` slots, no longer."""
+    for wait, begins in ((9, 12), (1, 5), (0, 3)):
+        slots = played(2, 2, [3, 3], [0, 0, 0, wait, 0, 0])
+        fronts = [t for t, slot in enumerate(slots) if slot[2]]
+        entered = [t for t, slot in enumerate(slots) if slot[0]]
+        assert entered[3] == begins
+        assert fronts == sorted({0, 3, begins, begins + 3})

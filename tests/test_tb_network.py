@@ -1,0 +1,51 @@
+"""A network's layers in Verilog."""
+
+import numpy as np
+import pytest
+
+from golden.builder import Builder
+from golden.errors import InputError
+from golden.formats import parse
+from golden.gemm import GemmSpec
+from golden.requant import RequantSpec, fold_affine
+from tb.network import gemm_target, run_network
+
+
+def small_network(rng):
+    """Convolution with ternary weights, pooling, a dense layer with 8-bit weights on signed activations."""
+    net = Builder("uint8", (1, 8, 8))
+
+    def requant(name, channels, to):
+        m, b, s = fold_affine(RequantSpec(y=parse(to)), rng.uniform(-0.1, 0.1, channels), rng.uniform(-5, 60, channels))
+        net.add(name, "requant", parameters={"m": (None, m), "b": (None, b), "s": (None, s)}, attributes={"format": to})
+
+    kernels = ("ternary", rng.integers(-1, 2, (5, 1, 3, 3)))
+    net.add("conv", "conv", parameters={"weight": kernels}, attributes={"padding": 1})
+    requant("conv_q", 5, "int8")
+    net.add("pool", "max_pool", attributes={"kernel": 2})
+    net.add("flat", "flatten")
+    net.add("dense", "dense", parameters={"weight": ("int8", rng.integers(-128, 128, (3, 80)))}, target="int8_gemm")
+    return net.build()
+
+
+def test_every_layer_runs_on_its_target_and_equals_golden():
+    rng = np.random.default_rng(1)
+    network = small_network(rng)
+    x = rng.integers(0, 256, (2, 1, 8, 8), dtype=np.uint8)
+    conv, conv_q, dense = run_network(network, x, sim="icarus", rows=2, cols=3)
+    assert [run.name for run in (conv, conv_q, dense)] == ["conv", "conv_q", "dense"]
+    assert [run.target for run in (conv, conv_q, dense)] == ["ternary_gemm", "requant", "int8_gemm"]
+    assert conv.settings["a"] == "uint8" and dense.settings["a"] == "int8" and conv_q.settings["y"] == "int8"
+    assert all(run.equal and run.cycles == run.model for run in (conv, conv_q, dense))
+    assert conv.tiles == 64 * 2 and conv.macs == 128 * 9 * 5 and conv.cycles == 128 * 9 + 2 + 3
+    assert dense.tiles == 1 and dense.cycles == 80 + 2 + 3
+    assert conv.utilisation == pytest.approx(128 * 9 * 5 / (6 * conv.cycles))
+
+
+def test_a_layer_without_a_target_is_refused():
+    spec = GemmSpec(a=parse("uint8"), w=parse("int4"), k=3)
+    with pytest.raises(InputError, match="no target among ternary_gemm, .* multiplies weights of int4"):
+        gemm_target(spec)
+    with pytest.raises(InputError, match="no target among ternary_gemm multiplies weights of int4"):
+        gemm_target(spec, "ternary_gemm")
+    assert gemm_target(GemmSpec(a=parse("uint8"), w=parse("binary"), k=3)) == "binary_gemm"
