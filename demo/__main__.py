@@ -8,6 +8,7 @@ from pathlib import Path
 from demo.picture import draw
 from golden.errors import Parser, command, replacing
 from golden.network import classify
+from golden.systolic import utilisation
 from rtl.targets import target
 
 __all__ = ["main"]
@@ -118,7 +119,7 @@ def main():
     say("the same layers through Verilog in Verilator, every result compared with golden's")
     layers = simulate(ternary.network, images)
     used = [row for row in layers if row["macs"]]
-    utilisation = sum(row["macs"] for row in used) / sum(row["macs"] / row["utilisation"] for row in used)
+    macs, cycles = (sum(row[key] for row in used) for key in ("macs", "cycles"))
 
     say("area and clock of that Verilog (Yosys, OpenSTA)")
     report = {
@@ -129,7 +130,7 @@ def main():
             "images": IMAGES,
             "right": int((classes == labels).sum()),
             "layers": layers,
-            "utilisation": utilisation,
+            "utilisation": utilisation(target(ARRAY).engine().shape, macs, cycles),
         },
         "cost": cost(real_operands(ternary.network, images)),
     }

@@ -1,4 +1,4 @@
-"""What the output-stationary systolic array costs: its tiling and its cycle model (S1, section 3)."""
+"""What the output-stationary systolic array costs: its tiling and its cycle model."""
 
 from dataclasses import dataclass
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from golden.errors import InputError
+from golden.systolic import utilisation
 from rtl.targets import TARGETS, target
 from tb.memory import run
 
@@ -96,7 +97,7 @@ def run_gemm(step, operation, sim, rows, cols):
         macs=macs,
         cycles=cycles,
         model=engine.cycles(operands),
-        utilisation=macs / (cycles * rows * cols),
+        utilisation=utilisation(engine.shape, macs, cycles),
         equal=np.array_equal(results["y"], operation.lower_output(step.output)),
     )
 
