@@ -16,7 +16,8 @@ help:
 	echo "make mutate TARGET=ternary_gemm        how many faults put into the Verilog the benches find"
 	echo "make accuracy                          accuracy of both LeNets, three seeds each, in build/quant"
 	echo "make bench                             speed of golden and of simulation, against stated references"
-	echo "make docs                              the targets' tables in README.md and docs, from the registry"
+	echo "make tools                             all that these need, installed once; each does this by itself"
+	echo "make docs                              the table of targets in README.md, from the registry"
 	echo "make clean                             remove build; .venv stays"
 
 .venv/.base: $(SPECS)
@@ -33,7 +34,7 @@ list: .venv/.base
 	$(PYTHON_BIN) -m rtl list
 
 verilog: .venv/.base
-	$(PYTHON_BIN) -m rtl verilog $(TARGET) $(PARAMS)
+	$(PYTHON_BIN) -m rtl verilog $(or $(TARGET),none) $(PARAMS)
 
 test: tools
 	$(PYTHON_BIN) -m pytest -q -n 2 -m "not long"

@@ -64,8 +64,9 @@ def cost(operands):
     from synth.measure import measure, views
 
     library = find()
-    found = {"library": library.name}
-    for view in views(target(ARRAY), target(ARRAY).engine()):
+    engine = target(ARRAY).engine()
+    found = {"library": library.name, "size": f"{engine.rows} x {engine.cols}"}
+    for view in views(target(ARRAY), engine):
         if view.name in ("core", "pe"):
             print(f"      {view.module}", flush=True)
             row = measure(view, library, operands)
@@ -79,8 +80,8 @@ def table(report):
     """The report as the lines of one table."""
     simulated, cost = report["simulated"], report["cost"]
     lines = [
-        ("float accuracy, 10,000 test images", f"{report['float']:.2%}"),
-        ("ternary accuracy, 10,000 test images, golden integers", f"{report['ternary']:.2%}"),
+        (f"float accuracy, {report['images']:,} test images", f"{report['float']:.2%}"),
+        (f"ternary accuracy, {report['images']:,} test images, golden integers", f"{report['ternary']:.2%}"),
         ("integers compared between torch and golden, all equal", f"{report['compared']:,}"),
         (f"right, of {simulated['images']} images through the Verilog", f"{simulated['right']}"),
     ]
@@ -88,7 +89,7 @@ def table(report):
         used = f"{row['cycles']:>9,} cycles, {row['utilisation']:6.1%} used"
         lines.append((f"  {row['name']} on {row['target']}", used))
     lines.append(("utilisation of the array, all layers", f"{simulated['utilisation']:.1%}"))
-    for view, what in (("core", f"{ARRAY}, 8 x 8, without AXI ports"), ("pe", "one processing element of it")):
+    for view, what in (("core", f"{ARRAY}, {cost['size']}, without AXI ports"), ("pe", "one processing element of it")):
         row = cost[view]
         area = f"{row['gate_equivalents']:,.0f} GE = {row['area_um2']:,.0f} um2"
         lines.append((what, f"{area}, {1e3 / row['period_ns']:.0f} MHz"))
@@ -102,8 +103,8 @@ def main():
     say = Progress(5)
     say("train LeNet on MNIST in float, then with ternary weights (cached under build/)")
     from quant.data import mnist
-    from quant.results import result
     from quant.recipes import recipe
+    from quant.results import result
 
     real = result(recipe("lenet", "float"))
     ternary = result(recipe("lenet", "ternary"))
@@ -125,6 +126,7 @@ def main():
     report = {
         "float": real.figures["test"],
         "ternary": ternary.figures["test"],
+        "images": ternary.figures["images"],
         "compared": sum(ternary.figures["compared"].values()),
         "simulated": {
             "images": IMAGES,
@@ -142,9 +144,8 @@ def main():
     for name, content in (("report.json", json.dumps(report, indent=1)), ("report.txt", text)):
         with replacing(BUILD / name) as temporary:
             temporary.write_text(content + "\n")
-    print(
-        f"\n{text}\n\n{BUILD / 'digits.png'} shows some digits; {BUILD / 'report.json'} holds all figures. {say.minutes}."
-    )
+    print(f"\n{text}\n")
+    print(f"{BUILD / 'digits.png'} shows some digits, {BUILD / 'report.json'} holds all figures. {say.minutes}.")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,6 @@
 Along K, patches and filters run through input channel, then kernel row, then kernel column. Padding is zero.
 """
 
-import numpy as np
-
 from golden.gemm import product
 
 __all__ = ["lower", "lower_weights", "raise_", "convolve"]

@@ -35,11 +35,14 @@ def assignments(words):
 
 
 def command(main):
-    """Run `main()` as a program: an `InputError` becomes one line on stderr and exit status 2."""
+    """Run `main()` as a program: an `InputError` or a missing package becomes one line on stderr and exit status 2."""
     try:
         sys.exit(main())
     except InputError as error:
         print(f"narrowgate: {error}", file=sys.stderr)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        print(f"narrowgate: the Python package {error.name} is not installed: run make tools", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("narrowgate: interrupted", file=sys.stderr)
@@ -53,9 +56,11 @@ def replacing(path):
     Raises
     ------
     InputError
-        If the folder of `path` cannot be made or written.
+        If the folder of `path` cannot be made or written, or `path` is there and not a file.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise InputError(f"cannot write {path}: it is there and not a file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)

@@ -92,7 +92,7 @@ class UnitFormat(Format):
         return (integers >= self.lo) & (integers <= self.hi)
 
     def check(self, integers, what="operand"):
-        """`integers` as an integer array, if the format holds each.
+        """`integers` as an array of `dtype`, if the format holds each.
 
         Raises
         ------
@@ -106,7 +106,7 @@ class UnitFormat(Format):
         if not np.all(held):
             bad = integers[~held].flat[0]
             raise InputError(f"{what} holds {bad}, which {self.name} ({self.lo} to {self.hi}) cannot represent")
-        return integers
+        return integers.astype(self.dtype, copy=False)  # of a caller's uint64, NumPy would make floats
 
     def nearest(self, x):
         """The integers nearest to the reals `x` in units of the format, ties to even, saturated. NaN is refused."""
@@ -136,7 +136,7 @@ class Integer(UnitFormat):
         log2 of the unit, -128 to 127.
     """
 
-    pattern = re.compile(r"(u?)int(\d+)(?:e(-?\d+))?")
+    pattern = re.compile(r"(u?)int(\d{1,3})(?:e(-?\d{1,4}))?")
     allowed = "uint1 to uint16, int2 to int32, each with an optional unit such as int8e-4"
 
     width: int

@@ -1,6 +1,6 @@
 """The words of a network: tensors that carry a format, parameters that carry values, and the nodes between them."""
 
-import math
+import sys
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,7 +44,7 @@ class Tensor:
             raise InputError(f"shape of a sample must be [features] or [channels, height, width], not {self.shape!r}")
         object.__setattr__(self, "shape", shape)
         if self.unit is not None:
-            if not isinstance(self.unit, (int, float)) or not (math.isfinite(self.unit) and self.unit > 0):
+            if not isinstance(self.unit, (int, float)) or not 0 < self.unit <= sys.float_info.max:
                 raise InputError(f"unit must be a finite number above 0 or null, not {self.unit!r}")
             object.__setattr__(self, "unit", float(self.unit))
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from golden.errors import InputError
 from golden.gemm import GemmSpec
-from golden.graph import Node, Tensor
+from golden.graph import Node
 from golden.operations import OPERATIONS, GemmOperation
 
 __all__ = ["Network", "Step", "Gemm", "classify"]

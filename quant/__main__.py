@@ -1,16 +1,14 @@
 """``python -m quant train NETWORK [--weights ...] [--seed S] [--epochs E]`` and ``python -m quant accuracy``."""
 
 from golden.errors import Parser, command
-from quant.accuracy import accuracy, markdown
-from quant.cache import BUILD
-from quant.models import NETWORKS
-from quant.quantisers import WEIGHTS
-from quant.results import result
-from quant.recipes import recipe
 
 
 def parser():
     """The command line."""
+    from quant.cache import BUILD  # not above: without torch, `command` says what is missing
+    from quant.models import NETWORKS
+    from quant.quantisers import WEIGHTS
+
     program = Parser(prog="python -m quant", description="Train networks, quantise them, export them to golden.")
     commands = program.add_subparsers(dest="command", required=True, parser_class=Parser)
     train = commands.add_parser("train", help="train a network, or find it trained, and say what it reaches")
@@ -29,6 +27,10 @@ def parser():
 
 def main():
     arguments = parser().parse_args()
+    from quant.accuracy import accuracy, markdown
+    from quant.recipes import recipe
+    from quant.results import result
+
     if arguments.command == "accuracy":
         print(markdown(accuracy(arguments.seeds)))
         return

@@ -1,6 +1,7 @@
 """The table of accuracies over seeds."""
 
 import json
+import shutil
 import statistics
 import subprocess
 from pathlib import Path
@@ -9,8 +10,8 @@ import torch
 
 from golden.errors import replacing
 from quant.cache import BUILD
-from quant.results import result
 from quant.recipes import recipe
+from quant.results import result
 
 __all__ = ["ROWS", "accuracy", "markdown"]
 
@@ -23,7 +24,9 @@ ROWS = (  # network, weights, what computed the test accuracy
 
 
 def commit():
-    """The commit that is checked out, marked if files differ from it; None outside a repository."""
+    """The commit that is checked out, marked if files differ from it; None outside a repository or without git."""
+    if shutil.which("git") is None:
+        return None
     found = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     return found.stdout.strip() or None
 

@@ -71,9 +71,9 @@ def fetch(path, recipe):
         with torch.random.fork_rng(devices=[]):  # a new model draws initial weights
             model = recipe.model()
         model.load_state_dict(state)
-    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError):
+        return Trained(model.eval(), **about)
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError):
         return None
-    return Trained(model.eval(), **about)
 
 
 def trained(recipe, dataset, *, build=BUILD, progress=True):

@@ -1,5 +1,6 @@
 """From a recipe to figures: trained, exported, run by golden on the test images, all cached."""
 
+import hashlib
 import json
 import time
 from dataclasses import dataclass
@@ -82,13 +83,24 @@ def result(recipe, dataset=None, *, build=BUILD, progress=True):
 
 
 def figures(path, recipe, run, network, dataset, progress):
-    """The figures of `run`, read from `path` or measured and written there."""
+    """The figures of `run`, read from `path` if they are of the same weights, or measured and written there."""
+    weights = hashlib.sha256()
+    for name, tensor in sorted(run.model.state_dict().items()):
+        weights.update(name.encode() + tensor.contiguous().numpy().tobytes())
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
+        found = json.loads(path.read_text())
+        if found["weights_sha256"] == weights.hexdigest():
+            return found
+    except (OSError, ValueError, KeyError, TypeError):
         pass
     test = dataset.test
-    found = {"title": recipe.title, "epochs": recipe.epochs, "epoch": run.epoch, "held_out": run.held_out}
+    found = {
+        "title": recipe.title,
+        "weights_sha256": weights.hexdigest(),
+        "epochs": recipe.epochs,
+        "epoch": run.epoch,
+        "held_out": run.held_out,
+    }
     found |= {"history": run.history, "images": len(test)}
     if network is None:
         with reproducible(recipe.seed):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from golden.errors import Parser, assignments, command, replacing
 from rtl import docs
+from rtl.generate import generate
 from rtl.targets import TARGETS, target
 
 
@@ -18,8 +19,6 @@ def list_targets():
 
 def write_verilog(name, words, folder):
     """Write a target's Verilog and sidecar into `folder`."""
-    from rtl.generate import generate  # brings in Amaranth, which a list does not need
-
     row = target(name)
     engine = row.engine(**assignments(words))
     verilog, sidecar = generate(row, engine)

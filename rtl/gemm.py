@@ -8,7 +8,7 @@ from golden.errors import InputError
 from golden.formats import Integer, Ternary, UnitFormat
 from golden.gemm import Exact, GemmSpec, gemm
 from golden.systolic import SystolicShape, systolic_cycles
-from rtl.beats import Beats, pack_fields, unpack_fields
+from rtl.beats import Beats, unpack_fields
 from rtl.engine import Engine, parameter
 from rtl.pe import ProcessingElement
 from rtl.systolic import SystolicArray
@@ -16,15 +16,13 @@ from rtl.systolic import SystolicArray
 __all__ = ["SystolicGemm", "assemble", "random_integers"]
 
 
-def tile(a, w, shape, zero):
-    """Operands of every tile, k-step by k-step, tiles of one row of tiles after each other.
+def tile(a, w, shape):
+    """Operands of every tile, k-step by k-step, tiles of one row of tiles after each other; code 0 fills partial tiles.
 
     Parameters
     ----------
     a, w : codes [M, K] and [K, N]
     shape : SystolicShape
-    zero : int
-        Code of w that fills partial tiles; a's are filled with 0.
 
     Returns
     -------
@@ -32,7 +30,7 @@ def tile(a, w, shape, zero):
     """
     down, across = shape.tiles(a.shape[0], w.shape[1])
     a = np.pad(a, ((0, down * shape.rows - a.shape[0]), (0, 0)))
-    w = np.pad(w, ((0, 0), (0, across * shape.cols - w.shape[1])), constant_values=zero)
+    w = np.pad(w, ((0, 0), (0, across * shape.cols - w.shape[1])))
     a = a.reshape(down, 1, shape.rows, -1).swapaxes(2, 3)
     w = w.reshape(1, w.shape[0], across, shape.cols).swapaxes(1, 2)
     grid = (down, across)
@@ -108,7 +106,7 @@ class SystolicGemm(Engine):
 
     def pack(self, operands):
         a, w = self.a.codes(operands["a"]), self.w.codes(operands["w"])
-        a, w = tile(a, w, self.shape, zero=0)
+        a, w = tile(a, w, self.shape)
         return {"a": Beats.of_packets(a, self.a.width), "w": Beats.of_packets(w, self.w.width)}
 
     def tiles(self, operands):

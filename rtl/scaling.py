@@ -6,6 +6,7 @@ import numpy as np
 
 from golden.errors import InputError
 from golden.formats import Integer
+from golden.pipeline import REQUANT_LATENCY, requant_cycles
 from golden.requant import RequantSpec, requant
 from rtl.beats import Beats, pack_fields, unpack_fields
 from rtl.engine import Engine, parameter
@@ -76,7 +77,7 @@ class StreamRequant(Engine):
 
     @property
     def latency(self):
-        return RequantPipeline.latency
+        return REQUANT_LATENCY
 
     @property
     def flip_flops(self):
@@ -113,7 +114,7 @@ class StreamRequant(Engine):
         return {"y": assemble(self.y.integers(codes), 1, -(-channels // self.lanes), rows, channels)}
 
     def cycles(self, operands):
-        return self.beats(operands)["y"] + self.latency
+        return requant_cycles(self.beats(operands)["y"])
 
     def stimulus(self, rng, rows=None, channels=None):
         rows = rng.integers(1, 12) if rows is None else rows
@@ -159,7 +160,7 @@ class SystolicRequant(SystolicGemm):
 
     @property
     def latency(self):
-        return super().latency + RequantPipeline.latency
+        return super().latency + REQUANT_LATENCY
 
     @property
     def flip_flops(self):
@@ -188,7 +189,7 @@ class SystolicRequant(SystolicGemm):
         return {"y": assemble(self.y.integers(codes), *self.tiles(operands), m, n)}
 
     def cycles(self, operands):
-        return super().cycles(operands) + RequantPipeline.latency
+        return super().cycles(operands) + REQUANT_LATENCY
 
     def stimulus(self, rng, **sizes):
         operands = super().stimulus(rng, **sizes)

@@ -3,7 +3,7 @@
 from amaranth import ClockDomain, ClockSignal, Module, ResetSignal, Signal, Value
 from amaranth.hdl import Shape
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In
 
 from rtl.beats import stream_bytes
 

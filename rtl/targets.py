@@ -94,5 +94,6 @@ TARGETS = {
 def target(name):
     """The target called `name`; `InputError` if there is none."""
     if name not in TARGETS:
-        raise InputError(f"no target is called {name!r}; allowed: {', '.join(TARGETS)}")
+        first = "the target comes before its parameters: " if "=" in name else ""
+        raise InputError(f"{first}no target is called {name!r}; allowed: {', '.join(TARGETS)}")
     return TARGETS[name]

@@ -7,8 +7,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 
-from tqdm import tqdm
-
 from golden.errors import InputError, Parser, assignments, command
 from rtl.operands import read_operands
 from rtl.targets import TARGETS, target
@@ -35,7 +33,9 @@ def report_on(engines, library, operands=None):
     operands : dict, optional
         Operands of the first engine, under which power is measured.
     """
-    from synth.measure import measure, views  # brings in Amaranth
+    from tqdm import tqdm  # not above: without it, `command` says what is missing
+
+    from synth.measure import measure, views
 
     found = [view for row, engine in engines for view in views(row, engine)]
     with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=len(found), unit="design", disable=None) as bar:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from golden.errors import InputError, Parser, assignments, command, replacing
+from golden.errors import Parser, assignments, command, replacing
 from rtl.operands import read_operands
 from rtl.targets import TARGETS, target
 from tb.cases import Failure
@@ -18,8 +18,6 @@ def run(given):
 
     engine = target(given.target).engine(**given.parameters)
     simulator(given.sim)
-    if given.outputs.is_dir():
-        raise InputError(f"{given.outputs} is a folder, not a file to write")
     operands = read_operands(given.inputs, engine)
     with replacing(given.outputs) as temporary:
         results, cycles = run(given.target, given.parameters, operands, given.sim)

@@ -24,10 +24,18 @@ def test_the_table_shows_the_figures_of_the_report():
     report = {
         "float": 0.9935,
         "ternary": 0.9921,
+        "images": 10000,
         "compared": 123456,
         "simulated": {"images": 64, "right": 63, "layers": [layer], "utilisation": 0.8991},
-        "cost": {"core": netlist, "pe": netlist | {"gate_equivalents": 475.0}},
+        "cost": {"size": "8 x 8", "core": netlist, "pe": netlist | {"gate_equivalents": 475.0}},
     }
     text = table(report)
-    figures = "99.35% 99.21% 123,456 83.3% 89.9%".split() + ["345,616 cycles", "36,000 GE", "475 GE", "250 MHz", "640 mW"]
+    figures = "99.35% 99.21% 123,456 83.3% 89.9%".split() + [
+        "10,000 test",
+        "345,616 cycles",
+        "36,000 GE",
+        "475 GE",
+        "250 MHz",
+        "640 mW",
+    ]
     assert [figure for figure in figures if figure not in text] == []

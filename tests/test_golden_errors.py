@@ -1,5 +1,6 @@
 """Wrong input: one line, exit status 2, no traceback, no half-written file."""
 
+import os
 import stat
 
 import pytest
@@ -78,3 +79,22 @@ def test_assignments_are_name_value_words():
         assignments(["rows"])
     with pytest.raises(InputError, match="rows is given twice"):
         assignments(["rows=1", "rows=2"])
+
+
+def test_what_is_not_a_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        message = f"cannot write .*{name}: it is there and not a file"
+        with pytest.raises(InputError, match=message), replacing(tmp_path / name):
+            pass
+    assert (tmp_path / "pipe").is_fifo() and sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
+
+
+def test_a_missing_package_is_one_line_and_status_2(capsys):
+    def main():
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    with pytest.raises(SystemExit, match="2"):
+        command(main)
+    assert capsys.readouterr().err == "narrowgate: the Python package torch is not installed: run make tools\n"

@@ -186,3 +186,11 @@ def test_operands_out_of_range_are_refused(change, message):
     operands = {"x": np.zeros((3, 2), int)} | {role: np.array([0, 1]) for role in "mbs"} | change
     with pytest.raises(InputError, match=message):
         requant(RequantSpec(y=parse("uint8")), **operands)
+
+
+def test_accumulators_of_any_integer_type_round_alike():
+    """Sums beyond 53 bits stay integers, whatever the type that a caller brings."""
+    spec = RequantSpec(y=parse("int32"), m_width=24)
+    parameters = np.array([8388607]), np.array([8388601]), np.array([24])
+    for dtype in (np.int64, np.uint64, np.uint32):
+        assert requant(spec, np.array([[2147483642]], dtype), *parameters).tolist() == [[1073741693]]

@@ -5,7 +5,7 @@ import pytest
 
 from golden.errors import command
 from quant import __main__ as program
-from quant import data
+from quant import data, results
 
 
 def run(monkeypatch, *arguments):
@@ -51,7 +51,7 @@ def test_train_says_what_it_reached_and_where_it_is(monkeypatch, capsys):
         asked.append((recipe.network, recipe.schemes, recipe.seed, recipe.epochs))
         return SimpleNamespace(figures=figures, network=object(), artefact="build/x")
 
-    monkeypatch.setattr(program, "result", result)
+    monkeypatch.setattr(results, "result", result)
     assert run(monkeypatch, "train", "lenet", "--weights", "ternary", "--seed", "3") is None
     assert asked == [("lenet", ("ternary",) * 4, 3, 8)]
     assert capsys.readouterr().out.splitlines() == [

@@ -47,3 +47,20 @@ def test_what_is_no_npz_file_is_refused(tmp_path):
         read_operands(tmp_path / "none.npz", ENGINE)
     with pytest.raises(InputError, match="cannot read"):
         read_operands(tmp_path, ENGINE)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_damaged_file_is_refused_or_read_in_one_piece(tmp_path, save):
+    path = tmp_path / "in.npz"
+    save(path, a=A, w=W)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(1)
+    for trial in range(200):
+        damaged = bytearray(whole if trial % 2 else whole[: rng.integers(len(whole))])
+        for place in rng.integers(0, len(damaged) or 1, 3 if damaged else 0):
+            damaged[place] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        try:
+            read_operands(path, ENGINE)
+        except InputError as error:
+            assert "\n" not in str(error)

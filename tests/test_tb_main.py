@@ -111,7 +111,7 @@ def test_a_single_array_is_not_operands(monkeypatch, capsys, tmp_path):
 
 def test_a_place_that_cannot_be_written_is_one_line(monkeypatch, capsys, tmp_path):
     source = write(tmp_path / "in.npz", a=A, w=W)
-    for place, message in ((tmp_path, "is a folder"), (source / "out.npz", "cannot write")):
+    for place, message in ((tmp_path, "not a file"), (source / "out.npz", "cannot write")):
         status, _, err = run(monkeypatch, capsys, "run", "ternary_gemm", "--inputs", source, "--outputs", place)
         assert status == 2 and message in err and err.count("\n") == 1
 
