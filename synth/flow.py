@@ -15,6 +15,7 @@ from pathlib import Path
 __all__ = ["Mapped", "map_design", "keep_repeated", "yosys", "VARIANTS", "cached", "fill"]
 
 BUILD = Path("build/synth")
+SOURCE = Path(__file__).read_text()
 
 # A module that is placed more than once is mapped once and keeps its boundary until all is mapped. `area` is the
 # default script with enables as clock gates, one an enable; `speed` has its nets buffered and its gates sized too;
@@ -141,9 +142,10 @@ def fill(folder, make):
 def map_design(verilog, top, library, variants=VARIANTS):
     """Map module `top` of `verilog` onto `library`: {variant: Mapped}.
 
-    Results are kept under build/, by the hash of all that goes in.
+    Results are kept under build/, by the hash of all that goes in: what the library is asked for, and this file too.
     """
-    folder, done = cached("map", verilog, top, library.hash, library.clock_gate, FRONT, GATE, JOIN, BACK, variants)
+    asked = (library.hash, library.clock_gate, library.inverter.name, list(library.cells))
+    folder, done = cached("map", verilog, top, asked, SOURCE, variants)
     if not done:
         fill(folder, lambda work: make(work, verilog, top, library, variants))
     return {variant: Mapped.read(top, folder / variant) for variant in variants}

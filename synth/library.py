@@ -92,6 +92,8 @@ class Library:
     Attributes
     ----------
     path : Path
+    hash : str
+        Of the Liberty file and of the areas that it leaves to the LEF file.
     name : str
     cells : dict of Cell
     without_area : dict
@@ -100,7 +102,6 @@ class Library:
 
     def __init__(self, path, text):
         self.path = path
-        self.hash = hashlib.sha256(text.encode()).hexdigest()
         root = liberty.parse(text, str(path))
         self.name = root.arguments[0]
         self.voltage = root.number("nom_voltage", 1.0)
@@ -115,6 +116,8 @@ class Library:
                 cell = Cell(**(vars(cell) | {"area": sizes[cell.name]}))
                 self.without_area[cell.name] = cell.area
             self.cells[cell.name] = cell
+        areas = map(str, self.without_area.items())
+        self.hash = hashlib.sha256("".join((text, *areas)).encode()).hexdigest()
         if self.smallest(NAND2) is None:
             raise InputError(f"{path} has no NAND gate of two inputs, the unit of area")
 
@@ -125,7 +128,12 @@ class Library:
             text = path.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
             raise InputError(f"cannot read the library {path}: {error.strerror}") from None
-        return cls(path, text)
+        try:
+            return cls(path, text)
+        except InputError:
+            raise
+        except (IndexError, KeyError, ValueError) as error:  # a name or a number is not where Liberty has it
+            raise InputError(f"the library {path} is not usable Liberty: {error}") from None
 
     def smallest(self, table):
         """The smallest cell without state that computes `table`; of equals, the last by name (the strongest)."""

@@ -1,8 +1,10 @@
 """All figures of a target: the whole of it, its core without AXI ports, and its parts."""
 
+import functools
 import hashlib
 import json
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,8 +61,6 @@ def views(row, engine):
     found = [View(row.name, "target", engine, None, row.name, generate(row, engine)[0])]
     parts = {"core": engine.component()} | engine.parts()
     for name, component in parts.items():
-        if not hasattr(component, "blocks"):
-            component.blocks = {}
         module = f"{row.name}_{name}"
         found.append(View(row.name, name, engine, component, module, emit(component, module)))
     return found
@@ -74,13 +74,41 @@ def measure(view, library, operands=None):
     operands : dict, optional
         Operands of the engine under which power is measured; by default its random stimulus.
     """
-    given = {key: hashlib.sha256(np.ascontiguousarray(value)).hexdigest() for key, value in (operands or {}).items()}
-    tools = [shutil.which("sta"), shutil.which("iverilog")]
-    folder, done = cached("measure", view.module, view.verilog, library.hash, SOURCES, given, tools)
+    stated = (view.target, view.name, view.engine.settings(), view.flip_flops)
+    tools = [version(shutil.which("sta"), "-version"), version(shutil.which("iverilog"), "-V")]
+    ran = () if view.name == "target" else simulated(view, operands)
+    folder, done = cached("measure", view.module, view.verilog, library.hash, SOURCES, stated, tools, ran)
     if not done:
         row = measured(view, library, operands)
         fill(folder, lambda work: (work / "row.json").write_text(json.dumps(row)))
     return json.loads((folder / "row.json").read_text())
+
+
+def simulated(view, operands):
+    """What the simulation of `view` runs on and has to give, for the key of its figures."""
+    random = operands is None
+    if random:
+        operands = drawn(view, np.random.default_rng(SEED))
+    return random, digests(operands), digests(view.engine.golden(operands)), throughput(view)
+
+
+def digests(arrays):
+    """Type, shape and hash of each of `arrays` {name: array}."""
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    return {name: (str(a.dtype), a.shape, hashlib.sha256(a).hexdigest()) for name, a in arrays.items()}
+
+
+@functools.cache
+def version(program, option):
+    """The first line that `program` prints with `option`; None if there is no program."""
+    if program is None:
+        return None
+    return subprocess.run([program, option], capture_output=True, text=True, check=False).stdout.partition("\n")[0]
+
+
+def drawn(view, rng):
+    """Random operands of the engine."""
+    return view.engine.stimulus(rng, **sizes(view.engine))
 
 
 def measured(view, library, operands):
@@ -153,7 +181,7 @@ def measured_power(view, mapped, library, period_ns, operands):
     rng = np.random.default_rng(SEED)
     random = operands is None
     if random:
-        operands = view.engine.stimulus(rng, **sizes(view.engine))
+        operands = drawn(view, rng)
     if view.name == "core":
         results, activity = simulate_streams(mapped, library, view.component, view.engine, operands)
         expected = view.engine.golden(operands)

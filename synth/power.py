@@ -47,6 +47,11 @@ def power(mapped, library, activity, period_ns):
 
     OpenSTA 2.0.17 reads no simulation's dump, so that the activity is set pin by pin. What it propagates from input
     ports would replace that: every input therefore comes from a register outside, whose power is not counted.
+
+    Raises
+    ------
+    RuntimeError
+        If a net's activity is not known: it would cost nothing.
     """
     known = by_bit(mapped, activity)
     inputs = [
@@ -57,10 +62,10 @@ def power(mapped, library, activity, period_ns):
     lines = []
     for number, (_, bit) in enumerate(inputs):
         for pin in (library.register.state.attributes["next_state"], *library.register.outputs):
-            lines.append(annotate(f"in_{number}/{pin}", known.get(bit, (0.0, 0.0))))
+            lines.append(annotate(f"in_{number}/{pin}", switched(known, bit, f"{mapped.top} in_{number}/{pin}")))
     for name, cell in mapped.netlist["cells"].items():
         for pin, [bit] in cell["connections"].items():
-            lines.append(annotate(f"core/{name}/{pin}", known.get(bit, CONSTANTS.get(bit, (0.0, 0.0)))))
+            lines.append(annotate(f"core/{name}/{pin}", switched(known, bit, f"{mapped.top} {name}/{pin}")))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "wrapped.v"
         path.write_text(mapped.verilog.read_text() + wrapper(mapped, inputs, library))
@@ -94,6 +99,15 @@ def watts(texts):
 
 def annotate(pin, pair):
     return f"sta::set_power_pin_activity [get_pins {{{pin}}}] {pair[0]:.6g} {pair[1]:.6g}"
+
+
+def switched(known, bit, pin):
+    """Activity of `bit` at `pin`: a net's, or a constant's, which has no number."""
+    if isinstance(bit, str):
+        return CONSTANTS.get(bit, (0.0, 0.0))
+    if bit not in known:
+        raise RuntimeError(f"the simulation does not say how often the net at {pin} switches")
+    return known[bit]
 
 
 def by_bit(mapped, activity):

@@ -31,6 +31,16 @@ def test_area_from_the_lef_file(osu):
     assert osu.area({"LATCH": 1}) == 56
 
 
+def test_areas_from_elsewhere_are_in_the_hash(osu, tmp_path):
+    path = tmp_path / "own.lib"
+    path.write_text(osu.path.read_text())
+    hashes = {osu.hash, Library.read(path).hash}
+    for width in (5.6, 6.4):
+        path.with_suffix(".lef").write_text(f"MACRO LATCH\n  SIZE {width} BY 10 ;\n")
+        hashes.add(Library.read(path).hash)
+    assert len(hashes) == 3  # without LEF, OSU's own areas, others
+
+
 def test_clock_gate(osu):
     assert "LATCH latch(.CLK(low), .D(en), .Q(held));" in osu.clock_gate
     assert "AND2X2 gate(.A(clk), .B(held), .Y(gclk));" in osu.clock_gate
@@ -45,7 +55,7 @@ def test_no_library_names_the_package(monkeypatch, tmp_path):
 
 CELLS = {
     "I": 'cell (I) { area : 1; pin (A) { direction : input; } pin (Y) { function : "!A"; } }',
-    "N": 'cell (N) { area : 2.5; pin (A) { direction : input; } pin (B) { direction : input; } '
+    "N": "cell (N) { area : 2.5; pin (A) { direction : input; } pin (B) { direction : input; } "
     'pin (Y) { function : "(A B)\'"; } }',
     "F": 'cell (F) { area : 9; ff (Q1, Q2) { clocked_on : "C"; next_state : "D"; } pin (C) { direction : input; } '
     'pin (D) { direction : input; } pin (Q) { function : "Q1"; } }',
@@ -71,3 +81,14 @@ def test_bad_file_is_one_line(tmp_path):
     path.write_text("library (x) {")
     with pytest.raises(InputError, match="is not a Liberty file"):
         Library.read(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["library () { }", "library (x) { cell (a) { area : foo; } }", "library (x) { cell () { } }"]
+)
+def test_malformed_libraries_are_refused_in_one_line(tmp_path, text):
+    path = tmp_path / "odd.lib"
+    path.write_text(text)
+    with pytest.raises(InputError, match="odd.lib") as refused:
+        Library.read(path)
+    assert "\n" not in str(refused.value)

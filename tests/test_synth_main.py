@@ -6,20 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-
-from golden.errors import InputError
-from rtl.targets import target
 
 ROOT = Path(__file__).parent.parent
 
 
-def run(*words, **environment):
+def run(folder, *words, **environment):
+    """Run it from `folder`, so that its build/ is there and empty."""
     return subprocess.run(
         [sys.executable, "-m", "synth", *map(str, words)],
-        cwd=ROOT,
-        env=os.environ | environment,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -27,7 +24,7 @@ def run(*words, **environment):
 
 
 def test_a_small_target(tmp_path):
-    done = run("ternary_gemm", "rows=2", "cols=2", "--folder", tmp_path)
+    done = run(tmp_path, "ternary_gemm", "rows=2", "cols=2", "--folder", tmp_path)
     assert done.returncode == 0, done.stderr
     rows = {row["view"]: row for row in json.loads((tmp_path / "report.json").read_text())["rows"]}
     core, pe = rows["core"], rows["pe"]
@@ -41,6 +38,7 @@ def test_a_small_target(tmp_path):
     assert core["throughput"] == {"unit": "MAC", "per_cycle": 4}
     assert core["problems"] == pe["problems"] == []
     assert "ternary_gemm core" in (tmp_path / "report.md").read_text()
+    assert (tmp_path / "build/synth/cache").is_dir()
 
 
 @pytest.mark.parametrize(
@@ -55,7 +53,7 @@ def test_a_small_target(tmp_path):
     ],
 )
 def test_what_is_refused(tmp_path, words, message):
-    done = run(*words, "--folder", tmp_path / "out")
+    done = run(tmp_path, *words, "--folder", tmp_path / "out")
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -67,6 +65,6 @@ def test_missing_library_and_tools(tmp_path):
         ({"LIBERTY": str(tmp_path / "none.lib")}, "cannot read the library"),
         ({"PATH": str(tmp_path)}, "no sta: install Debian's opensta (apt-get install opensta)"),
     ):
-        done = run("ternary_gemm", "--folder", tmp_path, **environment)
+        done = run(tmp_path, "ternary_gemm", "--folder", tmp_path, **environment)
         assert done.returncode == 2
         assert message in done.stderr and len(done.stderr.splitlines()) == 1

@@ -7,7 +7,7 @@ from rtl.targets import target
 from synth import measure as measuring
 from synth.flow import map_design
 from synth.library import find
-from synth.measure import measured_power, sizes, throughput, views
+from synth.measure import View, measured_power, sizes, throughput, views
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,40 @@ def test_a_wrong_statement_of_flip_flops_is_reported(library, core, monkeypatch)
     monkeypatch.setattr(type(core.engine), "flip_flops", 1)
     [problem] = measuring.measured(core, library, None)["problems"]
     assert problem == f"{row['netlists']['area']['flip_flops']} flip-flops, the engine states 1"
+
+
+def test_figures_are_kept_until_something_changes(library, core, monkeypatch, tmp_path):
+    monkeypatch.setattr("synth.flow.BUILD", tmp_path)
+    made = []
+    monkeypatch.setattr(measuring, "measured", lambda *given: made.append(given) or {"number": len(made)})
+
+    def number(operands=None):
+        return measuring.measure(core, library, operands)["number"]
+
+    assert [number(), number()] == [1, 1]
+    operands = core.engine.stimulus(np.random.default_rng(0))
+    typed = {key: value.astype(np.int16) for key, value in operands.items()}
+    assert [number(operands=given) for given in (operands, typed, operands)] == [2, 3, 2]
+    kind = type(core.engine)
+    for attribute, value in (
+        ("flip_flops", 1),
+        ("golden", lambda *_: {"y": np.zeros((1, 1), np.int32)}),
+        ("settings", lambda _: {"rows": 3}),
+    ):
+        before = len(made)
+        with monkeypatch.context() as patch:
+            patch.setattr(kind, attribute, value)
+            assert [number(), number()] == [before + 1] * 2
+    monkeypatch.setattr(measuring, "version", lambda *_: "another")
+    assert number() == len(made) == 7
+
+
+def test_the_whole_target_is_kept_without_operands(library, core, monkeypatch, tmp_path):
+    monkeypatch.setattr("synth.flow.BUILD", tmp_path)
+    whole = View(core.target, "target", core.engine, None, core.module, core.verilog)
+    monkeypatch.setattr(measuring, "measured", lambda *_: {})
+    monkeypatch.setattr(type(core.engine), "golden", None)  # not needed
+    assert measuring.measure(whole, library) == {}
 
 
 def test_units_of_throughput():

@@ -49,6 +49,13 @@ def test_power_falls_with_the_period(library, mapped):
     assert fast.energy_per_cycle_pj == pytest.approx(slow.energy_per_cycle_pj, rel=0.02)
 
 
+def test_an_unknown_net_is_not_free(library, mapped):
+    nets = uniform(mapped, 0.5).nets
+    for name in ("a", "y"):
+        with pytest.raises(RuntimeError, match="does not say how often the net at top .* switches"):
+            power(mapped, library, Activity(100, {net: pair for net, pair in nets.items() if net != name}), 10.0)
+
+
 def test_switching_is_half_c_v_squared(library):
     mapped = map_design(CHAIN, "top", library, ("area",))["area"]
     measured = power(mapped, library, uniform(mapped, 1.0), 10.0)

@@ -10,6 +10,7 @@ from synth.flow import map_design
 from synth.library import find
 from synth.simulate import simulate_ports, simulate_streams
 
+
 @pytest.fixture(scope="module")
 def library():
     return find()
