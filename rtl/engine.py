@@ -23,6 +23,7 @@ class Engine(ABC):
 
     operands: tuple  # keys, in the order in which a user thinks of them
     results: tuple
+    sizes: tuple  # names of the numbers that shape operands, as `stimulus` takes them
 
     @abstractmethod
     def component(self):

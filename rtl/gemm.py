@@ -50,6 +50,7 @@ class SystolicGemm(Engine):
 
     operands = ("a", "w")
     results = ("y",)
+    sizes = ("m", "k", "n")
 
     def __post_init__(self):
         if not isinstance(self.a, Integer) or self.a.width > 16:

@@ -55,6 +55,7 @@ class StreamRequant(Engine):
 
     operands = ("x", "m", "b", "s")
     results = ("y",)
+    sizes = ("rows", "channels")
 
     def __post_init__(self):
         if not 1 <= self.lanes <= 64:

@@ -108,7 +108,7 @@ def version(program, option):
 
 def drawn(view, rng):
     """Random operands of the engine."""
-    return view.engine.stimulus(rng, **sizes(view.engine))
+    return view.engine.stimulus(rng, **{name: SIZES[name] for name in view.engine.sizes})
 
 
 def measured(view, library, operands):
@@ -199,15 +199,6 @@ def measured_power(view, mapped, library, period_ns, operands):
         "energy_per_operation_pj": used.energy_per_cycle_pj * activity.cycles / done,
         "transitions_per_net_and_cycle": float(np.mean(nets)),
     }
-
-
-def sizes(engine):
-    """Those of `SIZES` that the engine's stimulus knows."""
-    known = set()
-    for kind in type(engine).__mro__:
-        if "stimulus" in vars(kind):
-            known |= set(kind.stimulus.__code__.co_varnames[: kind.stimulus.__code__.co_argcount])
-    return {name: size for name, size in SIZES.items() if name in known}
 
 
 def port_values(view, rng, operands):

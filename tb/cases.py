@@ -1,6 +1,5 @@
 """What a bench sends, and what it must get back."""
 
-import inspect
 from dataclasses import dataclass
 from itertools import product
 
@@ -41,23 +40,19 @@ class Case:
         return f"{self.what} case, {shapes}"
 
 
-def sizes_of(engine):
-    """Names of the sizes of an engine's stimulus, and the values around which its behaviour may change."""
-    stimuli = [vars(cls)["stimulus"] for cls in type(engine).__mro__ if "stimulus" in vars(cls)]
-    signatures = [inspect.signature(stimulus).parameters for stimulus in stimuli]
-    names = sorted({name for found in signatures for name in found} - {"self", "rng", "sizes"})
+def boundaries(engine):
+    """The sizes of operands around which an engine's behaviour may change."""
     numbers = {name: value for name, value in engine.settings().items() if isinstance(value, int)}
     steps = [value for name, value in numbers.items() if not name.endswith("width")]
-    values = sorted({1, 2} | {n for step in steps for n in (step - 1, step, step + 1, 2 * step + 1) if n > 0})
-    return names, values
+    return sorted({1, 2} | {n for step in steps for n in (step - 1, step, step + 1, 2 * step + 1) if n > 0})
 
 
 def directed(engine, rng):
     """Cases with every size at and around each boundary of the engine, and all sizes 1; `extremes`; `rounding`."""
-    names, values = sizes_of(engine)
-    shapes = [dict.fromkeys(names, 1)]
-    for name, value in product(names, values):
-        shapes.append({other: int(rng.choice(values)) for other in names} | {name: value})
+    values = boundaries(engine)
+    shapes = [dict.fromkeys(engine.sizes, 1)]
+    for name, value in product(engine.sizes, values):
+        shapes.append({other: int(rng.choice(values)) for other in engine.sizes} | {name: value})
     return [Case(engine, engine.stimulus(rng, **shape), "directed") for shape in shapes] + [
         *extremes(engine, rng),
         *rounding(engine, rng),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from golden.errors import InputError
@@ -63,3 +64,10 @@ def test_operands_must_have_the_engines_keys():
     with pytest.raises(InputError, match="operands must be a, w, not none"):
         engine.require({})
     engine.require({"w": 1, "a": 2})
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_stimulus_takes_every_size_that_the_engine_names(name):
+    engine = TARGETS[name].engine()
+    operands = engine.stimulus(np.random.default_rng(1), **dict.fromkeys(engine.sizes, 3))
+    assert {size for value in operands.values() for size in value.shape} == {3}

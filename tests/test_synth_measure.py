@@ -1,4 +1,4 @@
-"""synth.measure: power under operands of one's own, sizes of the stimulus, and a count of registers that is off."""
+"""synth.measure: power under operands of one's own, what is kept, and a count of registers that is off."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from rtl.targets import target
 from synth import measure as measuring
 from synth.flow import map_design
 from synth.library import find
-from synth.measure import View, measured_power, sizes, throughput, views
+from synth.measure import View, measured_power, throughput, views
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +86,3 @@ def test_units_of_throughput():
     assert found["core"] == {"unit": "MAC", "per_cycle": 6}
     assert found["pe"] == {"unit": "MAC", "per_cycle": 1}
     assert found["lane"] == {"unit": "result", "per_cycle": 1}
-
-
-def test_sizes_of_the_stimulus():
-    assert set(sizes(target("ternary_gemm").engine())) == {"m", "k", "n"}
-    assert set(sizes(target("requant").engine())) == {"rows", "channels"}
