@@ -89,6 +89,18 @@ def test_any_operands_equal_golden_and_take_the_cycles_of_the_model(name, data):
     assert cycles == engine.cycles(operands) if stalls == Stalls() else cycles >= len(engine.pack(operands)["a"])
 
 
+@pytest.mark.parametrize("off", [-1, 1])
+def test_a_cycle_more_or_less_than_the_model_says_is_noticed(monkeypatch, off):
+    engine = TARGETS["ternary_gemm"].engine(**SMALL["ternary_gemm"])
+    operands = engine.stimulus(np.random.default_rng(1), m=4, k=5, n=3)
+    arguments = {"name": "ternary_gemm", "settings": SMALL["ternary_gemm"], "operands": operands, "sim": "icarus"}
+    right = run(**arguments)[1]
+    monkeypatch.setattr(type(engine), "cycles", lambda self, operands: right + off)
+    with pytest.raises(Failure, match=f": {right} cycles, the model says {right + off}$"):
+        run(**arguments)
+    run(**arguments, stalls=Stalls(stall=100))  # which the model does not tell
+
+
 def test_operands_that_do_not_fit_are_refused():
     with pytest.raises(InputError, match="a holds 256, which uint8 .* cannot represent"):
         run("ternary_gemm", {}, {"a": np.array([[256]]), "w": np.array([[1]])})
