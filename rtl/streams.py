@@ -35,6 +35,11 @@ def stream_width(component, role):
     return Shape.cast(getattr(component, role).payload.shape().members["data"]).width
 
 
+def port_prefix(role, flow):
+    """What the names of a stream's AXI ports begin with."""
+    return f"{'s' if flow == In else 'm'}_axis_{role}_t"
+
+
 class AxiStream(wiring.Component):
     """A component whose ports are streams, behind AXI4-Stream ports. No logic, no latency.
 
@@ -58,7 +63,7 @@ class AxiStream(wiring.Component):
         self.blocks = core.blocks
         ports = {"aclk": In(1), "aresetn": In(1)}
         for role, flow in streams(core):
-            prefix = f"{'s' if flow == In else 'm'}_axis_{role}_t"
+            prefix = port_prefix(role, flow)
             ports |= {
                 f"{prefix}valid": flow(1),
                 f"{prefix}ready": flow.flip()(1),
@@ -75,7 +80,7 @@ class AxiStream(wiring.Component):
         m.submodules.core = self.core
         for role, flow in streams(self.core):
             inner = getattr(self.core, role)
-            prefix = f"{'s' if flow == In else 'm'}_axis_{role}_t"
+            prefix = port_prefix(role, flow)
             wires = [("valid", inner.valid), ("data", inner.payload.data)]
             if has_last(self.core, role):
                 wires.append(("last", inner.payload.last))
