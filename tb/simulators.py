@@ -146,7 +146,7 @@ class Simulator(ABC):
         list of str
             The command that runs it.
         """
-        key = [self.name, self.version, sources, top, with_cocotb, MAIN, CLOCK, Path(__file__).read_text()]
+        key = [self.name, self.version, sources, top, with_cocotb, Path(__file__).read_text()]
 
         def make(folder):
             for name, text in sources.items():
