@@ -18,15 +18,8 @@ from quant.train import Trained, train
 __all__ = ["BUILD", "code_hash", "key", "slug", "trained"]
 
 BUILD = Path("build/quant")
-TRAINING = (
-    "golden.formats",
-    "golden.requant",
-    "quant.data",
-    "quant.layers",
-    "quant.models",
-    "quant.quantisers",
-    "quant.train",
-)
+FLOAT = ("quant.data", "quant.layers", "quant.models", "quant.train")  # what decides a float network
+TRAINING = (*FLOAT, "golden.formats", "golden.requant", "quant.quantisers")
 METADATA = "narrowgate-training"
 
 
@@ -43,8 +36,10 @@ def code_hash(modules):
     return found.hexdigest()
 
 
-def key(recipe, dataset, modules=TRAINING):
-    """Hash of the settings, the data, the code of `modules` and the version of torch."""
+def key(recipe, dataset, modules=None):
+    """Hash of the settings, the data, the code of `modules` (by default, of training) and the version of torch."""
+    if modules is None:
+        modules = TRAINING if recipe.schemes else FLOAT
     decides = [dataclasses.asdict(recipe), dataset.digest, code_hash(modules), torch.__version__]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -13,6 +13,15 @@ def test_quantised_runs_start_from_the_float_run_of_their_seed():
     assert mixed.title == "lenet int8+ternary seed 4"
 
 
+def test_a_base_is_trained_as_its_authors_did():
+    caffe = recipe("lenet_caffe", base="sgd", seed=1)
+    assert (caffe.rule, caffe.batch, caffe.rate, caffe.decay, caffe.shift) == ("sgd", 64, 0.01, 5e-4, 0)
+    assert caffe.title == "lenet_caffe float sgd seed 1"
+    assert recipe("lenet_caffe", "int8", base="sgd").start == recipe("lenet_caffe", base="sgd")
+    with pytest.raises(InputError, match="base must be one of adamw, sgd, not 'adam'"):
+        recipe("lenet", base="adam")
+
+
 def test_8_bit_weights_alone_are_not_trained():
     assert recipe("lenet_caffe", "int8").epochs == 0
     assert recipe("lenet_caffe", "int8,ip2=ternary").epochs > 0

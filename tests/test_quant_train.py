@@ -5,7 +5,7 @@ import torch
 from small_mnist import quick, small_mnist
 
 from golden.errors import InputError
-from quant.train import Recipe, schedule, train
+from quant.train import RULES, Recipe, train
 
 
 def test_training_learns_and_its_seed_decides_it():
@@ -70,13 +70,23 @@ def test_divergence_names_the_step_and_the_loss():
         train(wild, small_mnist(), progress=False)
 
 
-def test_schedule_rises_and_falls():
-    settings = Recipe(network="lenet", rate=2.0)
-    rates = [schedule(settings, step, 100) for step in range(100)]
-    assert rates[0] == pytest.approx(0.2) and rates[9] == rates[10] == 2.0
-    assert rates[55] == pytest.approx(1.0)
-    assert rates[10:] == sorted(rates[10:], reverse=True) and 0 < rates[-1] < 0.01
-    assert schedule(settings, 0, 1) == 2.0
+def test_schedules():
+    rates = [RULES["adamw"].schedule(step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1) and rates[9] == rates[10] == 1.0
+    assert rates[55] == pytest.approx(0.5)
+    assert rates[10:] == sorted(rates[10:], reverse=True) and 0 < rates[-1] < 0.005
+    assert RULES["adamw"].schedule(0, 1) == 1.0
+    # Caffe's LeNet falls from 0.01 to 0.0059 over its 10,000 steps
+    assert RULES["sgd"].schedule(0, 10_000) == 1.0
+    assert 0.01 * RULES["sgd"].schedule(10_000, 10_000) == pytest.approx(0.0059, abs=5e-5)
+    assert {RULES["adam"].schedule(step, 10) for step in range(10)} == {1.0}
+
+
+def test_every_rule_lowers_the_loss():
+    for rule, rate in (("adamw", 3e-3), ("sgd", 1e-2), ("adam", 1e-3)):
+        settings = replace(quick("lenet_caffe", epochs=3), rule=rule, rate=rate)
+        history = train(settings, small_mnist(), progress=False).history
+        assert history[-1]["loss"] < 0.9 * history[0]["loss"], rule
 
 
 @pytest.mark.parametrize(
@@ -87,6 +97,7 @@ def test_schedule_rises_and_falls():
         ({"batch": 0}, "batch must be at least 1, not 0"),
         ({"shift": -2}, "shift must be at least 0, not -2"),
         ({"rate": float("nan")}, "rate must be positive, not nan"),
+        ({"rule": "newton"}, "rule must be one of adamw, sgd, adam, not 'newton'"),
         ({"epochs": 0}, "epochs must be at least 1 for a network that starts from nothing"),
     ],
 )
