@@ -1,0 +1,97 @@
+"""CIFAR-10 from a folder of the user's, and Caffe's "CIFAR-10 Full" network."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from golden.errors import InputError
+from quant.data import HELD_OUT, Dataset, Split
+from quant.models import PIXEL_UNIT
+from quant.train import Settings
+
+__all__ = ["CIFAR10_FULL", "Cifar10Full", "cifar10"]
+
+TRAIN = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
+TEST = ("test_batch.bin",)
+SHAPE = (3, 32, 32)
+RECORD = 1 + 3 * 32 * 32  # label, then the red, green and blue planes
+CLASSES = 10
+
+# Caffe's solver: 60,000 steps of 100 images, then twice 5,000 at a tenth of the rate. One rate that falls as a cosine
+# stands for the three, over as many steps.
+CIFAR10_FULL = Settings(epochs=155, batch=100, rate=1e-3, decay=1e-2, shift=2)
+
+
+def read(folder, names):
+    """The images and labels of the files `names`, as a `Split`."""
+    parts = []
+    for name in names:
+        path = Path(folder) / name
+        try:
+            raw = np.fromfile(path, np.uint8)
+        except OSError as error:
+            wanted = ", ".join(TRAIN + TEST)
+            raise InputError(f"cannot read {path}: {error.strerror}; a folder of CIFAR-10 holds {wanted}") from None
+        if raw.size == 0 or raw.size % RECORD:
+            raise InputError(f"{path} must hold records of {RECORD} bytes, not {raw.size} bytes")
+        parts.append(raw.reshape(-1, RECORD))
+    records = np.concatenate(parts)
+    if records[:, 0].max() >= CLASSES:
+        raise InputError(f"labels in {folder} must be 0 to {CLASSES - 1}, not {records[:, 0].max()}")
+    images = torch.from_numpy(records[:, 1:].reshape(-1, *SHAPE).copy())
+    return Split(images, torch.from_numpy(records[:, 0].astype(np.int64)))
+
+
+def cifar10(folder):
+    """CIFAR-10, from the six files of its binary version.
+
+    The last tenth of the training images, at most `HELD_OUT`, is held out.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, cut, or holds a label above 9.
+    """
+    train, test = read(folder, TRAIN), read(folder, TEST)
+    held_out = min(HELD_OUT, len(train) // 10)
+    if held_out == 0:
+        raise InputError(f"{folder} holds {len(train)} training images; at least 10 are needed")
+    digest = hashlib.sha256()
+    for split in (train, test):
+        digest.update(split.images.numpy())
+        digest.update(split.labels.numpy())
+    return Dataset(train[:-held_out], train[-held_out:], test, digest.hexdigest())
+
+
+class Cifar10Full(nn.Module):
+    """Three convolutions, two local response normalisations and a dense layer.
+
+    From uint8 images [N, 3, 32, 32] to logits [N, 10].
+
+    Caffe normalises within a channel, over a 3 by 3 neighbourhood; torch and golden do so across 3 channels, which is
+    taken instead. Input is the raw pixel without subtraction of the mean image.
+
+    Source: Gysel, Ristretto, section 4.1, and Caffe's example cifar10_full.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 32, 5, padding=2)
+        self.conv2 = nn.Conv2d(32, 32, 5, padding=2)
+        self.conv3 = nn.Conv2d(32, 64, 5, padding=2)
+        self.ip1 = nn.Linear(1024, CLASSES)
+        self.pool1 = nn.MaxPool2d(3, 2, ceil_mode=True)
+        self.pool2 = nn.AvgPool2d(3, 2, ceil_mode=True)
+        self.pool3 = nn.AvgPool2d(3, 2, ceil_mode=True)
+        self.norm1 = nn.LocalResponseNorm(3, alpha=5e-5)
+        self.norm2 = nn.LocalResponseNorm(3, alpha=5e-5)
+
+    def forward(self, pixels):
+        x = pixels.float() * PIXEL_UNIT
+        x = self.norm1(self.pool1(self.conv1(x)).relu())
+        x = self.norm2(self.pool2(self.conv2(x).relu()))
+        x = self.pool3(self.conv3(x).relu())
+        return self.ip1(x.flatten(1))
