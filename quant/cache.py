@@ -19,7 +19,7 @@ __all__ = ["BUILD", "code_hash", "key", "slug", "trained"]
 
 BUILD = Path("build/quant")
 FLOAT = ("quant.data", "quant.layers", "quant.models", "quant.train")  # what decides a float network
-TRAINING = (*FLOAT, "golden.formats", "golden.requant", "quant.quantisers")
+TRAINING = (*FLOAT, "golden.formats.base", "golden.formats.integers", "golden.requant", "quant.quantisers")
 METADATA = "narrowgate-training"
 
 

@@ -33,7 +33,7 @@ def test_parse_inverts_the_name(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["", "uint", "int", "uint0", "uint17", "int1", "int0", "int33", "int08", "int8e0", "int8e-0", "int8e128"]
+    ["", "uint", "int", "uint0", "uint17", "int1", "int0", "int65", "int08", "int8e0", "int8e-0", "int8e128"]
     + ["int8e-129"]
     + ["int8e", "uint8 ", "Int8", "INT8", "ternary2", "binary1", "bool", "float32", "int8\n", "int٨", None, 8],
 )

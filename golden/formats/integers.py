@@ -1,0 +1,143 @@
+"""Integers, fixed point, and the two narrowest of all: ternary and binary."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from golden.errors import InputError
+from golden.formats.base import UnitFormat, code_dtype, reals
+
+__all__ = ["Binary", "Integer", "Ternary", "fitting", "fixed"]
+
+
+@dataclass(frozen=True)
+class Integer(UnitFormat):
+    """Two's complement or unsigned integers: ``uint8``, ``int8``; with a unit of 2**-4, ``int8e-4`` (fixed point).
+
+    Parameters
+    ----------
+    width : int
+        1 to 16 unsigned, 2 to 64 signed.
+    signed : bool
+    exponent : int
+        log2 of the unit, -128 to 127.
+    """
+
+    pattern = re.compile(r"(u?)int(\d{1,3})(?:e(-?\d{1,4}))?")
+    allowed = "uint1 to uint16, int2 to int64, each with an optional unit such as int8e-4"
+
+    width: int
+    signed: bool
+    exponent: int = 0
+
+    def __post_init__(self):
+        least, most = (2, 64) if self.signed else (1, 16)
+        if not least <= self.width <= most:
+            kind = "signed" if self.signed else "unsigned"
+            raise InputError(f"width of {kind} integer must be {least} to {most}, not {self.width}")
+        if not -128 <= self.exponent <= 127:
+            raise InputError(f"exponent of the unit must be -128 to 127, not {self.exponent}")
+
+    @classmethod
+    def from_match(cls, match):
+        unsigned, width, exponent = match.groups()
+        return cls(int(width), not unsigned, int(exponent or 0))
+
+    @property
+    def name(self):
+        unit = f"e{self.exponent}" if self.exponent else ""
+        return f"{'' if self.signed else 'u'}int{self.width}{unit}"
+
+    @property
+    def lo(self):
+        return -(1 << (self.width - 1)) if self.signed else 0
+
+    @property
+    def hi(self):
+        return (1 << (self.width - self.signed)) - 1
+
+    def integers(self, codes):
+        if not self.signed:
+            return np.asarray(codes).astype(np.int64)
+        above = np.uint64(64 - self.width)  # the sign is repeated into these bits
+        return (np.asarray(codes).astype(np.uint64) << above).view(np.int64) >> np.int64(above)
+
+    def codes(self, integers):
+        mask = np.uint64((1 << self.width) - 1)
+        return (np.asarray(integers).astype(np.int64).view(np.uint64) & mask).astype(code_dtype(self.width))
+
+
+@dataclass(frozen=True)
+class Ternary(UnitFormat):
+    """-1, 0 and +1 in two bits, two's complement: 00 is 0, 01 is +1, 11 is -1.
+
+    10 is reserved: it reads as 0 and is never written.
+    """
+
+    pattern = re.compile("ternary")
+    allowed = "ternary"
+
+    name = "ternary"
+    width = 2
+    signed = True
+    lo = -1
+    hi = 1
+
+    @classmethod
+    def from_match(cls, match):
+        return cls()
+
+    def integers(self, codes):
+        return np.array([0, 1, 0, -1])[np.asarray(codes)]
+
+    def codes(self, integers):
+        return (np.asarray(integers).astype(np.int64) & 3).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Binary(UnitFormat):
+    """-1 and +1 in one bit: 1 is +1, 0 is -1. Zero encodes as +1."""
+
+    pattern = re.compile("binary")
+    allowed = "binary"
+
+    name = "binary"
+    width = 1
+    signed = True
+    lo = -1
+    hi = 1
+
+    @classmethod
+    def from_match(cls, match):
+        return cls()
+
+    def holds(self, integers):
+        return np.abs(integers) == 1
+
+    def nearest(self, x):
+        return np.where(reals(x, self) < 0, -1, 1).astype(np.int64)
+
+    def integers(self, codes):
+        return 2 * np.asarray(codes).astype(np.int64) - 1
+
+    def codes(self, integers):
+        return (np.asarray(integers) > 0).astype(np.uint8)
+
+
+def fixed(il, fl):
+    """Fixed point [IL.FL]: two's complement of ``il + fl`` bits, sign included, in units of ``2**-fl``.
+
+    From ``-2**(il - 1)`` to ``2**(il - 1) - 2**-fl``. Either length may be negative as long as the width is one of
+    `Integer`. Dynamic fixed point is one such format for each group of numbers.
+
+    Source: Gysel, Ristretto, sections 4.2 and 5.2. Equation 5.1 reads as sign and magnitude; its code is two's
+    complement, as section 4.2 says, and so is this.
+    """
+    return Integer(il + fl, signed=True, exponent=-fl)
+
+
+def fitting(lo, hi):
+    """The narrowest signed `Integer` that holds `lo` to `hi`."""
+    width = max(2, 1 + max((~lo if lo < 0 else lo).bit_length(), (~hi if hi < 0 else hi).bit_length()))
+    return Integer(width, signed=True)
