@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from golden.errors import InputError
-from golden.formats import Integer
-from golden.requant import shift_rne
+from golden.formats import Integer, Minifloat, fitting
+from golden.requant import check_vectors, to_format
 
 __all__ = ["AddSpec", "Adder", "add"]
 
@@ -20,17 +20,17 @@ class AddSpec:
 
     Parameters
     ----------
-    a, b : Integer
+    a, b : Integer or Minifloat
         Formats of the operands.
-    y : Integer
-        Format of the results; its limits are the saturation.
+    y : Integer or Minifloat
+        Format of the results; its limits are the saturation, and the rounding to a minifloat is the format's own.
     m_width, d_width : int
         Bits of the signed multipliers, 2 to 32, and of the signed offset, 2 to 61. The sum must fit 62 bits.
     """
 
-    a: Integer
-    b: Integer
-    y: Integer
+    a: Integer | Minifloat
+    b: Integer | Minifloat
+    y: Integer | Minifloat
     m_width: int = 16
     d_width: int = 48
 
@@ -44,7 +44,7 @@ class AddSpec:
     @property
     def sum_width(self):
         """Bits of the signed sum ``a * m_a + b * m_b + d``."""
-        operand = max(f.width + (not f.signed) for f in (self.a, self.b))
+        operand = max(fitting(f.lo, f.hi).width for f in (self.a, self.b))
         return max(operand + self.m_width + 1, self.d_width) + 1
 
     @property
@@ -57,14 +57,7 @@ class AddSpec:
         limit_m, limit_d = 1 << (self.m_width - 1), 1 << (self.d_width - 1)
         limits = {"m_a": (-limit_m, limit_m - 1), "m_b": (-limit_m, limit_m - 1), "d": (-limit_d, limit_d - 1)}
         limits["s"] = (0, self.s_limit)
-        vectors = [np.asarray(p) for p in (m_a, m_b, d, s)]
-        for (what, (lo, hi)), p in zip(limits.items(), vectors, strict=True):
-            if p.ndim != 1 or p.dtype.kind not in "iu" or p.shape != vectors[0].shape:
-                length = vectors[0].size
-                raise InputError(f"{what} must be a vector of {length} integers, not {p.dtype} {list(p.shape)}")
-            if p.size and not (lo <= int(p.min()) and int(p.max()) <= hi):
-                raise InputError(f"{what} must be {lo} to {hi}, not {int(p.min())} to {int(p.max())}")
-        return tuple(p.astype(np.int64) for p in vectors)
+        return check_vectors(limits, m_a, m_b, d, s)
 
 
 class Adder:
@@ -85,8 +78,7 @@ class Adder:
         shape = [1] * a.ndim
         shape[axis] = self.m_a.size
         m_a, m_b, d, s = (p.reshape(shape) for p in (self.m_a, self.m_b, self.d, self.s))
-        y = self.spec.y
-        return np.clip(shift_rne(a * m_a + b * m_b + d, s), y.lo, y.hi).astype(y.dtype)
+        return to_format(self.spec.y, a * m_a + b * m_b + d, s)
 
 
 def add(spec, a, b, m_a, m_b, d, s, axis=-1):

@@ -11,7 +11,7 @@ from golden.formats import UnitFormat
 from golden.gemm import product
 from golden.wide import FLOAT, limbs, total
 
-__all__ = ["MacSpec", "finish", "mac", "parts"]
+__all__ = ["MacSpec", "finish", "mac", "ordered", "parts"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +20,8 @@ class MacSpec:
 
     `round` is that of the format of `y`: to nearest, saturated. Formats carry their exponents, so that fixed point,
     dynamic fixed point (a format for each group of numbers), powers of two and minifloats are all this one rule. In
-    integers, everything is brought to the finest unit ``2**exponent`` by left shifts first (`up`, `bias_up`) and rounded
-    once, on the way to the unit of `y` (`shift` to the right).
+    integers, everything is brought to the finest unit ``2**exponent`` by left shifts first (`up`, `bias_up`) and
+    rounded once, on the way to the unit of `y` (`shift` to the right).
 
     Parameters
     ----------

@@ -8,6 +8,7 @@ import numpy as np
 from golden.errors import InputError
 from golden.gemm import GemmSpec
 from golden.graph import Node
+from golden.mac import MacSpec
 from golden.operations import OPERATIONS, GemmOperation
 
 __all__ = ["Network", "Step", "Gemm", "classify"]
@@ -31,13 +32,17 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Gemm:
-    """A matrix multiplication of a network: ``y = a w`` of `spec`, by the node and its RTL target if it has one."""
+    """A matrix multiplication of a network, by the node and its RTL target if it has one.
+
+    ``y = a w`` of a `GemmSpec`; of a `MacSpec`, with `bias`, what it says.
+    """
 
     name: str
-    spec: GemmSpec
+    spec: GemmSpec | MacSpec
     a: np.ndarray
     w: np.ndarray
     y: np.ndarray
+    bias: np.ndarray | None = None
     target: str | None = None
 
 
@@ -174,4 +179,4 @@ class Network:
             if isinstance(operation, GemmOperation):
                 call = operation.lower(*step.inputs)
                 y = operation.lower_output(step.output)
-                yield Gemm(step.node.name, call.spec, call.a, call.w, y, step.node.target)
+                yield Gemm(step.node.name, call.spec, call.a, call.w, y, call.bias, step.node.target)

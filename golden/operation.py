@@ -4,9 +4,20 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from golden.errors import InputError
-from golden.formats import Integer
+from golden.formats import Integer, Minifloat, parse
 
-__all__ = ["REQUIRED", "Operation", "listed", "image", "integers", "vectors", "widths", "check_channels"]
+__all__ = [
+    "REQUIRED",
+    "Operation",
+    "check_channels",
+    "image",
+    "integers",
+    "listed",
+    "result_format",
+    "roundable",
+    "vectors",
+    "widths",
+]
 
 REQUIRED = object()
 
@@ -37,6 +48,7 @@ class Operation(ABC):
 
     name: ClassVar[str]
     version: ClassVar[int] = 1  # of its meaning; a file with a newer one is refused
+    exact: ClassVar[bool] = True  # whether it computes on integers alone, so that every implementation agrees
     arity: ClassVar[int | None] = 1  # None: any number from 2 on
     roles: ClassVar[tuple] = ()
     settings: ClassVar[dict] = {}  # attribute → default, or REQUIRED
@@ -81,6 +93,18 @@ def integers(format, what):
     if not isinstance(format, Integer):
         raise InputError(f"{what} must be integers, not {format}")
     return format
+
+
+def roundable(format, what):
+    """`format`, if it is one that sums are rounded to: an `Integer` or a `Minifloat`."""
+    if not isinstance(format, Integer | Minifloat):
+        raise InputError(f"{what} must be integers or minifloats, not {format}")
+    return format
+
+
+def result_format(operation):
+    """The attribute `format` of `operation`, if sums are rounded to it."""
+    return roundable(parse(operation.attributes["format"]), f"results of {operation.name}")
 
 
 def vectors(parameters, roles):

@@ -1,115 +1,31 @@
 """The operations a network is made of: one class each, one row each in `OPERATIONS`."""
 
-from abc import abstractmethod
-from dataclasses import dataclass
-
 import numpy as np
 
-from golden import conv, pool
+from golden import pool
 from golden.elementwise import Adder, AddSpec
 from golden.errors import InputError
-from golden.formats import Integer, fitting, parse
-from golden.gemm import Exact, GemmSpec, bound, product
+from golden.formats import Integer, fitting
+from golden.gemm_operations import Conv, Dense, GemmCall, GemmOperation, MacConv, MacDense
 from golden.graph import Tensor
-from golden.operation import REQUIRED, Operation, check_channels, image, integers, vectors, widths
+from golden.lrn import LrnSpec, lrn
+from golden.operation import (
+    REQUIRED,
+    Operation,
+    check_channels,
+    image,
+    integers,
+    result_format,
+    roundable,
+    vectors,
+    widths,
+)
 from golden.requant import Requantiser, RequantSpec
 from golden.window import Window
 
 __all__ = ["OPERATIONS", "GemmOperation", "GemmCall"]
 
 CHANNELS = 1  # axis
-
-
-@dataclass(frozen=True, eq=False)
-class GemmCall:
-    """A matrix multiplication: its spec, `a` [M, K] and `w` [K, N]."""
-
-    spec: GemmSpec
-    a: np.ndarray
-    w: np.ndarray
-
-
-class GemmOperation(Operation):
-    """An operation whose work is one matrix multiplication.
-
-    Attributes
-    ----------
-    spec : GemmSpec
-    """
-
-    roles = ("weight",)
-    settings = {"accumulate": 32}
-
-    def weights(self, ndim):
-        """Keep the weights and their spec; K is all of their axes but the first."""
-        weight = self.parameters["weight"]
-        if weight.format is None or weight.values.ndim != ndim or not weight.values.size:
-            found = f"{weight.format} {list(weight.values.shape)}"
-            raise InputError(f"weight of {self.name} must have a format and {ndim} axes, not {found}")
-        self.w = weight.values
-        k = self.w[0].size
-        if type(self.attributes["accumulate"]) is not int:
-            raise InputError(f"accumulate must be a number of bits, not {self.attributes['accumulate']!r}")
-        accumulate = Exact(self.attributes["accumulate"])
-        self.spec = GemmSpec(a=self.inputs[0].format, w=weight.format, k=k, accumulate=accumulate)
-        self.bound = bound(self.spec, self.w.reshape(len(self.w), k), axis=1)
-
-    @abstractmethod
-    def lower(self, x):
-        """The `GemmCall` for the input `x`."""
-
-    @abstractmethod
-    def lower_output(self, y):
-        """The result [M, N] of that call, from what `run` returned."""
-
-
-class Conv(GemmOperation):
-    """Convolution of images with filters [M, C, KH, KW], zero-padded, without bias: that is the requantisation's."""
-
-    name = "conv"
-    settings = GemmOperation.settings | {"stride": 1, "padding": 0}
-
-    def prepare(self):
-        self.weights(4)
-        channels, height, width = image(self.inputs[0])
-        if self.w.shape[1] != channels:
-            raise InputError(f"input has {channels} channels, the filters have {self.w.shape[1]}")
-        self.window = Window(
-            kernel=self.w.shape[2:], stride=self.attributes["stride"], padding=self.attributes["padding"]
-        )
-        if any(self.window.padding) and not self.spec.a.holds(np.int64(0)):
-            raise InputError(f"images of {self.spec.a} cannot be padded, they have no zero")
-        return Tensor(self.spec.y, (len(self.w), *self.window.size(height, width)))
-
-    def run(self, x):
-        return conv.convolve(self.window, x, self.w, self.bound).astype(self.output.format.dtype, copy=False)
-
-    def lower(self, x):
-        return GemmCall(self.spec, conv.lower(self.window, x), conv.lower_weights(self.w))
-
-    def lower_output(self, y):
-        return y.transpose(0, 2, 3, 1).reshape(-1, y.shape[1])
-
-
-class Dense(GemmOperation):
-    """Fully connected layer with weights [out, in], without bias."""
-
-    name = "dense"
-
-    def prepare(self):
-        self.weights(2)
-        if self.inputs[0].shape != self.w.shape[1:]:
-            raise InputError(f"input must be {list(self.w.shape[1:])} features, not {list(self.inputs[0].shape)}")
-        return Tensor(self.spec.y, (len(self.w),))
-
-    def run(self, x):
-        return product(self.w, x.T, self.bound).T.astype(self.output.format.dtype, copy=False)
-
-    def lower(self, x):
-        return GemmCall(self.spec, x, self.w.T)
-
-    def lower_output(self, y):
-        return y
 
 
 class Requant(Operation):
@@ -121,7 +37,7 @@ class Requant(Operation):
 
     def prepare(self):
         (x,) = self.inputs
-        y = integers(parse(self.attributes["format"]), "results of requant")
+        y = result_format(self)
         x_format = integers(x.format, "accumulators of requant")
         spec = RequantSpec(x=x_format, y=y, **widths(self.attributes, "m_width", "b_width"))
         self.requantiser = Requantiser(spec, *vectors(self.parameters, self.roles))
@@ -144,8 +60,8 @@ class Add(Operation):
         a, b = self.inputs
         if a.shape != b.shape:
             raise InputError(f"operands of add must have one shape, not {list(a.shape)} and {list(b.shape)}")
-        y = integers(parse(self.attributes["format"]), "results of add")
-        formats = {"a": integers(a.format, "operands of add"), "b": integers(b.format, "operands of add")}
+        y = result_format(self)
+        formats = {"a": roundable(a.format, "operands of add"), "b": roundable(b.format, "operands of add")}
         spec = AddSpec(**formats, y=y, **widths(self.attributes, "m_width", "d_width"))
         self.adder = Adder(spec, *vectors(self.parameters, self.roles))
         check_channels(self.adder.m_a, a)
@@ -186,7 +102,7 @@ class AveragePool(Pool):
 
     def prepare(self):
         pooled = super().prepare()
-        x = integers(self.inputs[0].format, "operands of average_pool")
+        x = roundable(self.inputs[0].format, "operands of average_pool")
         scale = pool.denominator(self.window, self.inputs[0].shape[1:], self.attributes["divisor"])
         sums = fitting(scale * x.lo, scale * x.hi)
         return Tensor(
@@ -195,6 +111,43 @@ class AveragePool(Pool):
 
     def run(self, x):
         return pool.average_pool(self.window, x, self.attributes["divisor"]).astype(self.output.format.dtype)
+
+
+class Relu(Operation):
+    """``max(x, 0)``."""
+
+    name = "relu"
+
+    def prepare(self):
+        x = self.inputs[0]
+        roundable(x.format, "operands of relu")
+        return Tensor(x.format, x.shape, x.unit)
+
+    def run(self, x):
+        return np.maximum(x, x.dtype.type(0))
+
+
+class Lrn(Operation):
+    """`golden.lrn`, of numbers in float64, rounded to the attribute `format`: an operation that is not exact.
+
+    A result is worth what its format says; so is the input.
+    """
+
+    name = "lrn"
+    exact = False
+    settings = {"format": REQUIRED, "size": REQUIRED, "alpha": 1e-4, "beta": 0.75, "k": 1.0}
+
+    def prepare(self):
+        x = self.inputs[0]
+        image(x)
+        roundable(x.format, "operands of lrn")
+        y = result_format(self)
+        self.spec = LrnSpec(**{key: self.attributes[key] for key in ("size", "alpha", "beta", "k")})
+        return Tensor(y, x.shape, 2.0**y.exponent)
+
+    def run(self, x):
+        y = self.output.format
+        return y.nearest(lrn(self.spec, np.ldexp(x.astype(np.float64), self.inputs[0].format.exponent))).astype(y.dtype)
 
 
 class Concat(Operation):
@@ -233,5 +186,19 @@ class Flatten(Operation):
 
 
 OPERATIONS = {
-    operation.name: operation for operation in (Conv, Dense, Requant, Add, MaxPool, AveragePool, Concat, Flatten)
+    operation.name: operation
+    for operation in (
+        Conv,
+        Dense,
+        MacConv,
+        MacDense,
+        Requant,
+        Add,
+        Relu,
+        MaxPool,
+        AveragePool,
+        Lrn,
+        Concat,
+        Flatten,
+    )
 }

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from golden.errors import InputError
-from golden.formats import Integer
+from golden.formats import Integer, Minifloat
+from golden.wide import total
 
-__all__ = ["RequantSpec", "Requantiser", "requant", "shift_rne", "fold_affine"]
+__all__ = ["RequantSpec", "Requantiser", "check_vectors", "fold_affine", "requant", "shift_rne", "to_format"]
+
+HALF = 31  # bits of the lower half of a 62-bit sum
 
 
 def shift_rne(x, s):
@@ -16,6 +19,29 @@ def shift_rne(x, s):
     floor = x >> s
     rest, half = x - (floor << s), (np.int64(1) << s) >> 1
     return floor + ((s > 0) & ((rest > half) | ((rest == half) & (floor & 1 == 1))))
+
+
+def to_format(y, sums, s):
+    """The integers of format `y` nearest to ``sums * 2**-s`` of its units, saturated; sums of at most 62 bits."""
+    if isinstance(y, Integer):
+        return np.clip(shift_rne(sums, s), y.lo, y.hi).astype(y.dtype)
+    wide = total([(sums & ((1 << HALF) - 1), 0), (sums >> HALF, HALF)], 1 << 62)
+    return y.nearest(np.ldexp(wide, y.exponent - s)).astype(y.dtype)
+
+
+def check_vectors(limits, *vectors):
+    """`vectors` of integers of one length as int64, if each is within its row of `limits` (name: (least, greatest))."""
+    vectors = [np.asarray(p) for p in vectors]
+    if any(p.ndim != 1 or p.shape != vectors[0].shape for p in vectors):
+        *names, last = limits
+        shapes = ", ".join(str(list(p.shape)) for p in vectors)
+        raise InputError(f"{', '.join(names)} and {last} must be vectors of one length, not {shapes}")
+    for (what, (lo, hi)), p in zip(limits.items(), vectors, strict=True):
+        if p.dtype.kind not in "iu":
+            raise InputError(f"{what} must be an array of integers, not {p.dtype}")
+        if p.size and not (lo <= int(p.min()) and int(p.max()) <= hi):
+            raise InputError(f"{what} must be {lo} to {hi}, not {int(p.min())} to {int(p.max())}")
+    return tuple(p.astype(np.int64) for p in vectors)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +55,8 @@ class RequantSpec:
     ----------
     x : Integer
         Format of the accumulators, signed.
-    y : Integer
-        Format of the results; its limits are the saturation.
+    y : Integer or Minifloat
+        Format of the results; its limits are the saturation, and the rounding to a minifloat is the format's own.
     m_width, b_width : int
         Bits of the signed multiplier, 2 to 32, and of the signed addend at the scale of the product. The sum
         ``x * m + b`` must fit 62 bits.
@@ -77,17 +103,8 @@ class RequantSpec:
 
     def check_parameters(self, m, b, s):
         """`m`, `b` and `s` as int64 vectors of one length, if each is in range."""
-        m, b, s = (np.asarray(p) for p in (m, b, s))
-        if not (m.ndim == 1 and m.shape == b.shape == s.shape):
-            shapes = ", ".join(str(list(p.shape)) for p in (m, b, s))
-            raise InputError(f"m, b and s must be vectors of one length, not {shapes}")
-        self.m.check(m, "m")
-        for what, p, lo, hi in (("b", b, -self.b_limit - 1, self.b_limit), ("s", s, 0, self.s_limit)):
-            if p.dtype.kind not in "iu":
-                raise InputError(f"{what} must be an array of integers, not {p.dtype}")
-            if p.size and not (lo <= int(p.min()) and int(p.max()) <= hi):
-                raise InputError(f"{what} must be {lo} to {hi}, not {int(p.min())} to {int(p.max())}")
-        return m.astype(np.int64), b.astype(np.int64), s.astype(np.int64)
+        limits = {"m": (self.m.lo, self.m.hi), "b": (-self.b_limit - 1, self.b_limit), "s": (0, self.s_limit)}
+        return check_vectors(limits, m, b, s)
 
 
 class Requantiser:
@@ -114,10 +131,12 @@ class Requantiser:
         m, b, s = (p.reshape(shape) for p in (self.m, self.b, self.s))
         y = self.spec.y
         if not self.in_floats:
-            return np.clip(shift_rne(x * m + b, s), y.lo, y.hi).astype(y.dtype)
+            return to_format(y, x.astype(np.int64) * m + b, s)
         unit = 2.0**-s
         sums = x * (m * unit)
         sums += b * unit
+        if isinstance(y, Minifloat):
+            return y.nearest(np.ldexp(sums, y.exponent)).astype(y.dtype)
         np.rint(sums, out=sums)
         np.clip(sums, y.lo, y.hi, out=sums)
         return sums.astype(y.dtype)

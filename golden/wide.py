@@ -1,4 +1,4 @@
-"""Exact sums beyond the 53 bits of float64: of parts that are exact, rounded once, and so that a second rounding is safe.
+"""Exact sums beyond the 53 bits of float64, rounded once, in a way that makes a second rounding safe.
 
 Rounding to odd takes, of the two floats around a number, the one whose significand is odd, and the number itself where
 it is one. To any format of at most 51 significant bits, the result then rounds as the number would: it lies on the same

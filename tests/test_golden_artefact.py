@@ -176,7 +176,7 @@ def test_a_forged_file_is_read_as_any_other(path):
         (at("nodes", 0, "target", value=7), "node 0 has no proper 'target'"),
         (at("nodes", 0, "speed", value=7), "node 0 has the unknown entry 'speed'"),
         (at("nodes", 0, "inputs", value=[["input"]]), "node 0 has a name that is not a string"),
-        (at("nodes", 0, "op", value="lrn"), "node 'conv': no operation is called 'lrn'"),
+        (at("nodes", 0, "op", value="softmax"), "node 'conv': no operation is called 'softmax'"),
         (at("nodes", 0, "version", value=2), "node 'conv': conv of version 2 is unknown; allowed: up to 1"),
         (at("nodes", 0, "inputs", value=["y"]), "node 'conv': input 'y' is made by no node before it"),
         (at("nodes", 0, "attributes", value={"accumulate": 5}), "node 'conv': sums of 4 products of uint4 and ternary"),

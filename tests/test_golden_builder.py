@@ -26,7 +26,7 @@ def test_nodes_follow_one_another_unless_told_otherwise():
 @pytest.mark.parametrize(
     ("arguments", "settings", "message"),
     [
-        (("a", "lrn"), {}, "no operation is called 'lrn'"),
+        (("a", "softmax"), {}, "no operation is called 'softmax'"),
         (("input", "flatten"), {}, "there is a tensor 'input' already"),
         (("a", "flatten", "b"), {}, "node 'a': there is no tensor 'b'"),
         (("a", "max_pool"), {"attributes": {"kernel": 9}}, "node 'a': a kernel of 9 does not fit 4 pixels"),

@@ -88,13 +88,13 @@ def test_what_an_operation_makes(op, inputs, parameters, attributes, output):
         ("conv", [IMAGE], filters(), {"accumulate": 13}, "sums of 27 products of uint8 and ternary need the range"),
         ("conv", [IMAGE], filters(), {"accumulate": 1}, "accumulator width must be 2 to 64, not 1"),
         ("conv", [IMAGE], filters(), {"accumulate": "wide"}, "accumulate must be a number of bits, not 'wide'"),
-        ("conv", [IMAGE], filters(), {"accumulate": 33}, "width of signed integer must be 2 to 32, not 33"),
+        ("conv", [IMAGE], filters(), {"accumulate": 65}, "accumulator width must be 2 to 64, not 65"),
         (
             "conv", [Tensor("binary", (3, 8, 6))], filters(), {"padding": 1},
             "images of binary cannot be padded, they have no zero",
         ),
         ("dense", [IMAGE], filters(shape=(2, 144)), {}, r"input must be \[144\] features, not \[3, 8, 6\]"),
-        ("requant", [FEATURES], REQUANT, {"format": "ternary"}, "results of requant must be integers, not ternary"),
+        ("requant", [FEATURES], REQUANT, {"format": "ternary"}, "results of requant must be integers or minifloats, not ternary"),
         ("requant", [FEATURES], REQUANT, {"format": 8}, "no number format is called 8"),
         (
             "requant", [FEATURES], REQUANT, {"format": "uint8", "m_width": 2.0},
@@ -123,7 +123,7 @@ def test_what_an_operation_makes(op, inputs, parameters, attributes, output):
         ),
         ("add", [IMAGE], ADD, {"format": "uint8"}, "add takes 2 inputs, not 1"),
         ("add", [FEATURES, FEATURES], ADD, {"format": "uint8"}, "input has 4 channels, its parameters have 3"),
-        ("add", [Tensor("binary", (3,))] * 2, ADD, {"format": "uint8"}, "operands of add must be integers, not binary"),
+        ("add", [Tensor("binary", (3,))] * 2, ADD, {"format": "uint8"}, "operands of add must be integers or minifloats, not binary"),
         ("max_pool", [IMAGE], {}, {}, "max_pool needs the attribute 'kernel'"),
         ("max_pool", [FEATURES], {}, {"kernel": 2}, "input must be an image"),
         ("max_pool", [IMAGE], {}, {"kernel": 2, "padding": 2}, "padding of a pool must be less than its kernel"),
@@ -134,11 +134,11 @@ def test_what_an_operation_makes(op, inputs, parameters, attributes, output):
         ),
         (
             "average_pool", [Tensor("binary", (3, 8, 6))], {}, {"kernel": 2},
-            "operands of average_pool must be integers, not binary",
+            "operands of average_pool must be integers or minifloats, not binary",
         ),
         (
-            "average_pool", [Tensor("int32", (3, 8, 6))], {}, {"kernel": 2},
-            "width of signed integer must be 2 to 32, not 34",
+            "average_pool", [Tensor("int64", (3, 8, 6))], {}, {"kernel": 2},
+            "width of signed integer must be 2 to 64, not 66",
         ),
         ("concat", [IMAGE], {}, {}, "concat takes 2 or more inputs, not 1"),
         (
@@ -163,7 +163,12 @@ def test_what_an_operation_refuses(op, inputs, parameters, attributes, message):
 
 def test_every_row_stands_under_its_own_name():
     assert [operation.name for operation in OPERATIONS.values()] == list(OPERATIONS)
-    assert {name for name, op in OPERATIONS.items() if issubclass(op, GemmOperation)} == {"conv", "dense"}
+    assert {name for name, op in OPERATIONS.items() if issubclass(op, GemmOperation)} == {
+        "conv",
+        "dense",
+        "mac_conv",
+        "mac_dense",
+    }
 
 
 def test_images_without_a_zero_convolve_unpadded():

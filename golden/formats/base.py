@@ -12,15 +12,7 @@ import numpy as np
 
 from golden.errors import InputError
 
-__all__ = ["Format", "UnitFormat", "code_dtype", "reals"]
-
-
-def reals(x, fmt):
-    """`x` as float64, without NaN, to be encoded as `fmt`."""
-    x = np.asarray(x, dtype=np.float64)
-    if np.isnan(x).any():
-        raise InputError(f"NaN cannot be encoded as {fmt.name}")
-    return x
+__all__ = ["Format", "UnitFormat", "code_dtype"]
 
 
 def code_dtype(width):
@@ -52,11 +44,11 @@ class Format(ABC):
 
     @abstractmethod
     def encode(self, x):
-        """Codes of the representable numbers nearest to the reals `x` (ties to even), saturated at both ends."""
+        """Codes of the representable numbers nearest to the reals `x`, ties to even."""
 
     @abstractmethod
     def decode(self, codes):
-        """The numbers of `codes`, exact, as float64."""
+        """The numbers of `codes`, float64: exact up to 53 significant bits, then the nearest float64."""
 
     def __str__(self):
         return self.name
@@ -112,30 +104,47 @@ class UnitFormat(Format):
         held = self.holds(integers)
         if not np.all(held):
             bad = integers[~held].flat[0]
-            raise InputError(f"{what} holds {bad}, which {self.name} ({self.lo} to {self.hi}) cannot represent")
+            limits = "" if self.lo < bad < self.hi else f" ({self.lo} to {self.hi})"
+            raise InputError(f"{what} holds {bad}, which {self.name}{limits} cannot represent")
         return integers.astype(self.dtype, copy=False)  # of a caller's uint64, NumPy would make floats
+
+    def units(self, x):
+        """The reals `x` in units, float64. NaN is refused."""
+        x = np.asarray(x, dtype=np.float64)
+        if np.isnan(x).any():
+            raise InputError(f"NaN cannot be encoded as {self.name}")
+        with np.errstate(over="ignore"):  # it saturates, as infinity does
+            return x * 2.0**-self.exponent
+
+    def saturated(self, x):
+        """int64 of whole numbers `x`, float64, beyond the limits the limit."""
+        if self.hi < 1 << 53:
+            return np.clip(x, self.lo, self.hi).astype(np.int64)
+        end = float(self.hi)  # one more than hi, which is no float64
+        inside = np.where(x < end, np.maximum(x, self.lo), 0.0).astype(np.int64)
+        return np.where(x < end, inside, np.int64(self.hi))
 
     def nearest(self, x):
         """The integers nearest to the reals `x` in units of the format, ties to even, saturated. NaN is refused."""
-        with np.errstate(over="ignore"):  # infinity saturates too
-            x = np.ldexp(reals(x, self), -self.exponent)
-        y = np.rint(np.clip(x, self.lo, self.hi))
-        if self.hi < 1 << 53:
-            return y.astype(np.int64)
-        return np.where(y >= self.hi, self.hi, np.where(y >= self.hi, 0, y).astype(np.int64))  # hi is no float
+        return self.saturated(np.rint(self.units(x)))
+
+    def neighbours(self, x):
+        """The greatest integers not above and the least not below the reals `x`, saturated first: two int64 arrays."""
+        x = self.units(x)
+        return self.saturated(np.floor(x)), self.saturated(np.ceil(x))
 
     def round(self, x):
-        """The numbers nearest to the reals `x`, as float64."""
-        return np.ldexp(self.nearest(x).astype(np.float64), self.exponent)
+        """The numbers nearest to the reals `x`, float64."""
+        return self.nearest(x) * 2.0**self.exponent
 
     def values(self):
-        """All integers of a format of at most 16 bits, in order."""
+        """All integers, in order, of a format of at most 16 bits."""
         if self.width > 16:
-            raise InputError(f"values are listed for formats of at most 16 bits, not for {self.name}")
+            raise InputError(f"numbers are listed for formats of at most 16 bits, not for {self.name}")
         return np.unique(self.integers(np.arange(1 << self.width)))
 
     def encode(self, x):
         return self.codes(self.nearest(x))
 
     def decode(self, codes):
-        return np.ldexp(self.integers(codes).astype(np.float64), self.exponent)
+        return self.integers(codes) * 2.0**self.exponent

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from golden.errors import InputError
-from golden.formats.base import UnitFormat, code_dtype, reals
+from golden.formats.base import UnitFormat, code_dtype
 
 __all__ = ["Binary", "Integer", "Ternary", "fitting", "fixed"]
 
@@ -14,6 +14,8 @@ __all__ = ["Binary", "Integer", "Ternary", "fitting", "fixed"]
 @dataclass(frozen=True)
 class Integer(UnitFormat):
     """Two's complement or unsigned integers: ``uint8``, ``int8``; with a unit of 2**-4, ``int8e-4`` (fixed point).
+
+    A number is rounded to the nearest integer, ties to even, and saturates.
 
     Parameters
     ----------
@@ -24,7 +26,7 @@ class Integer(UnitFormat):
         log2 of the unit, -128 to 127.
     """
 
-    pattern = re.compile(r"(u?)int(\d{1,3})(?:e(-?\d{1,4}))?")
+    pattern = re.compile(r"(u?)int(\d{1,4})(?:e(-?\d{1,4}))?")
     allowed = "uint1 to uint16, int2 to int64, each with an optional unit such as int8e-4"
 
     width: int
@@ -116,7 +118,11 @@ class Binary(UnitFormat):
         return np.abs(integers) == 1
 
     def nearest(self, x):
-        return np.where(reals(x, self) < 0, -1, 1).astype(np.int64)
+        return np.where(self.units(x) < 0, -1, 1).astype(np.int64)
+
+    def neighbours(self, x):
+        x = self.units(x)
+        return np.where(x < 1, -1, 1).astype(np.int64), np.where(x > -1, 1, -1).astype(np.int64)
 
     def integers(self, codes):
         return 2 * np.asarray(codes).astype(np.int64) - 1
@@ -128,11 +134,18 @@ class Binary(UnitFormat):
 def fixed(il, fl):
     """Fixed point [IL.FL]: two's complement of ``il + fl`` bits, sign included, in units of ``2**-fl``.
 
-    From ``-2**(il - 1)`` to ``2**(il - 1) - 2**-fl``. Either length may be negative as long as the width is one of
-    `Integer`. Dynamic fixed point is one such format for each group of numbers.
+    From ``-2**(il - 1)`` to ``2**(il - 1) - 2**-fl``. Either length may be negative, or the fraction longer than the
+    whole. Dynamic fixed point is one such format for each group of numbers.
 
-    Source: Gysel, Ristretto, sections 4.2 and 5.2. Equation 5.1 reads as sign and magnitude; its code is two's
-    complement, as section 4.2 says, and so is this.
+    Raises
+    ------
+    InputError
+        If ``il + fl`` is not 2 to 64, or `fl` not -127 to 128.
+
+    Source: Gysel, Ristretto, sections 4.2 and 5.2. Equation 5.1 reads as sign and magnitude; section 4.2 and the code
+    have two's complement, and so has this. Equation 2.7 sends every tie down, the code for CPUs away from zero; the
+    text and the code for GPUs say to even, and that is how formats round here. The code saturates first and then
+    rounds, which in two's complement is the same as rounding first.
     """
     return Integer(il + fl, signed=True, exponent=-fl)
 
