@@ -1,5 +1,6 @@
 """Accumulation in FP32, in a stated order: what a tree of rounding adders makes of products."""
 
+import itertools
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,10 +9,11 @@ import numpy as np
 from golden.errors import InputError
 from golden.formats import Integer, Minifloat
 
-__all__ = ["Rounded", "fp32_sums", "significant_bits"]
+__all__ = ["PRECISION", "Rounded", "fp32_sums", "significant_bits"]
 
 PRECISION = 24  # significant bits of FP32
-ELEMENTS = 1 << 22  # products at a time
+ELEMENTS = 1 << 17  # products at a time, so that they stay in the cache
+ROW = 1 << 11  # at most so many of them in a row of memory
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Rounded:
     Source: Gysel, Ristretto, section 2.6.1.1, which has FP32 in an adder tree and leaves the order open.
     """
 
-    names: ClassVar[str] = "exact, fp32 (a tree of 16 lanes) or fp32x1 to fp32x64"
+    allowed: ClassVar[str] = "exact, fp32 (a tree of 16 lanes) or fp32x1 to fp32x64"
 
     lanes: int = 16
 
@@ -38,10 +40,10 @@ class Rounded:
         """What an accumulation's name says: a `Rounded`, or None for "exact"."""
         if name == "exact":
             return None
-        prefix, _, lanes = str(name).partition("x")
-        if prefix != "fp32" or (lanes and not (lanes.isascii() and lanes.isdigit())):
-            raise InputError(f"accumulate must be {cls.names}, not {name!r}")
-        return cls(int(lanes)) if lanes else cls()
+        named = {"fp32": 16} | {f"fp32x{lanes}": lanes for lanes in range(1, 65)}
+        if not isinstance(name, str) or name not in named:
+            raise InputError(f"accumulate must be {cls.allowed}, not {name!r}")
+        return cls(named[name])
 
 
 def significant_bits(fmt):
@@ -54,12 +56,11 @@ def significant_bits(fmt):
 
 
 def tree(products):
-    """The sums of `products` [M, lanes, N] float32 over the lanes."""
-    while products.shape[1] > 1:
-        pairs = products.shape[1] // 2
-        sums = products[:, : 2 * pairs : 2] + products[:, 1 : 2 * pairs : 2]
-        products = np.concatenate([sums, products[:, 2 * pairs :]], axis=1)
-    return products[:, 0]
+    """The sums of `products` [lanes, ...] float32 over the lanes; one left out is as if it were 0."""
+    while len(products) > 1:
+        sums = products[: len(products) - 1 : 2] + products[1::2]
+        products = np.concatenate([sums, products[-1:]]) if len(products) % 2 else sums
+    return products[0]
 
 
 def fp32_sums(a, w, bias, lanes):
@@ -70,14 +71,20 @@ def fp32_sums(a, w, bias, lanes):
     a, w, bias : float32 arrays [M, K], [K, N] and [N]
         Numbers whose products are exact.
     """
-    y = np.empty((len(a), w.shape[1]), np.float32)
-    rows = max(1, ELEMENTS // (lanes * w.shape[1]))
-    for start in range(0, len(a), rows):
-        part = a[start : start + rows]
-        sums = np.zeros((len(part), w.shape[1]), np.float32)
-        for k in range(0, w.shape[0], lanes):
-            beat = part[:, k : k + lanes, None] * w[None, k : k + lanes]
-            missing = lanes - beat.shape[1]
-            sums += tree(np.pad(beat, ((0, 0), (0, missing), (0, 0))) if missing else beat)
-        y[start : start + rows] = sums + bias
-    return y
+    if len(a) < w.shape[1]:  # the longer axis innermost in memory
+        return summed(a.T, w, lanes) + bias
+    return summed(w, a.T, lanes).T + bias
+
+
+def summed(x, y, lanes):
+    """``x.T y`` [P, Q] of float32 arrays [K, P] and [K, Q], block by block."""
+    x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
+    sums = np.zeros((x.shape[1], y.shape[1]), np.float32)
+    cols = min(y.shape[1], ROW)
+    rows = max(1, ELEMENTS // (lanes * cols))
+    for p, q in itertools.product(range(0, x.shape[1], rows), range(0, y.shape[1], cols)):
+        block = sums[p : p + rows, q : q + cols]
+        left, right = x[:, p : p + rows, None], y[:, None, q : q + cols]
+        for k in range(0, len(x), lanes):
+            block += tree(left[k : k + lanes] * right[k : k + lanes])
+    return sums

@@ -9,7 +9,7 @@ from threadpoolctl import ThreadpoolController
 from golden.errors import InputError
 from golden.formats import Integer, UnitFormat
 
-__all__ = ["Exact", "GemmSpec", "gemm", "product", "bound"]
+__all__ = ["Exact", "GemmSpec", "bound", "gemm", "greatest", "product"]
 
 # Floats add integers exactly, in any order, while every sum stays below the greatest of these their dtype allows.
 EXACT_BELOW = {np.float32: 1 << 24, np.float64: 1 << 53}
@@ -115,9 +115,16 @@ class GemmSpec:
         return Integer(self.accumulate.width, signed=True, exponent=self.a.exponent + self.w.exponent)
 
 
+def greatest(fmt):
+    """The greatest magnitude of a format's integers."""
+    return max(-fmt.lo, fmt.hi)
+
+
 def bound(spec, w, axis=0):
     """What no sum of magnitudes of products exceeds, for the weights `w`, which are added up along `axis`."""
-    return max(-spec.a.lo, spec.a.hi) * int(np.abs(w, dtype=np.int64).sum(axis=axis).max(initial=0))
+    if spec.k * greatest(spec.w) >= 1 << 63:
+        return spec.k * greatest(spec.a) * greatest(spec.w)
+    return greatest(spec.a) * int(np.abs(w, dtype=np.int64).sum(axis=axis).max(initial=0))
 
 
 def product(a, w, bound):

@@ -1,5 +1,6 @@
 """The operations whose work is one matrix multiplication: convolution and dense layer, as sums or rounded."""
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from golden.operation import REQUIRED, Operation, image
 from golden.window import Window
 
 __all__ = ["Conv", "Dense", "GemmCall", "GemmOperation", "MacConv", "MacDense"]
+
+LOWERED = 1 << 22  # elements of a matrix of patches at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +152,7 @@ class Sums(GemmOperation):
         return GemmCall(self.spec, *self.matrices(x))
 
 
-class Rounded(GemmOperation):
+class Mac(GemmOperation):
     """Sum, bias and one rounding, to the attribute `format`, in numbers: see `golden.mac.MacSpec`.
 
     A result is worth what its format says, whatever the units of tensors are.
@@ -174,12 +177,23 @@ class Rounded(GemmOperation):
         return Tensor(y, shape, 2.0**y.exponent)
 
     def run(self, x):
-        if self.spec.rounded is not None:
-            y = self.raised(ordered(self.spec, *self.matrices(x), self.bias))
-        else:
-            bias = self.bias.reshape(-1, *(1,) * (len(self.output.shape) - 1))
-            y = finish(self.spec, parts(self.spec, x, self.w, self.bound, self.multiply), bias, self.bound)
+        y = self.run_exact(x) if self.spec.rounded is None else self.run_rounded(x)
         return y.astype(self.output.format.dtype, copy=False)
+
+    def run_exact(self, x):
+        """The results of exact sums."""
+        bias = self.bias.reshape(-1, *(1,) * (len(self.output.shape) - 1))
+        return finish(self.spec, parts(self.spec, x, self.w, self.bound, self.multiply), bias, self.bound)
+
+    def run_rounded(self, x):
+        """The results of sums in FP32; a few samples at a time, as each is lowered to a matrix."""
+        outputs = self.output.shape
+        y = np.empty((len(x), *outputs), self.output.format.dtype)
+        samples = max(1, LOWERED // (self.k * math.prod(outputs[1:])))
+        for start in range(0, len(x), samples):
+            part = slice(start, start + samples)
+            y[part] = self.raised(ordered(self.spec, *self.matrices(x[part]), self.bias))
+        return y
 
     def lower(self, x):
         return GemmCall(self.spec, *self.matrices(x), self.bias)
@@ -199,15 +213,15 @@ class Dense(FullyConnected, Sums):
     settings = Sums.own | FullyConnected.geometry
 
 
-class MacConv(Convolution, Rounded):
+class MacConv(Convolution, Mac):
     """Convolution with bias, rounded."""
 
     name = "mac_conv"
-    settings = Rounded.own | Convolution.geometry
+    settings = Mac.own | Convolution.geometry
 
 
-class MacDense(FullyConnected, Rounded):
+class MacDense(FullyConnected, Mac):
     """Fully connected layer with bias, rounded."""
 
     name = "mac_dense"
-    settings = Rounded.own | FullyConnected.geometry
+    settings = Mac.own | FullyConnected.geometry

@@ -7,9 +7,9 @@ import numpy as np
 
 from golden.accumulate import PRECISION, Rounded, fp32_sums, significant_bits
 from golden.errors import InputError
-from golden.formats import UnitFormat
-from golden.gemm import product
-from golden.wide import FLOAT, limbs, total
+from golden.formats import PowerOfTwo, UnitFormat
+from golden.gemm import bound, greatest, product
+from golden.wide import FLOAT, ODD, WIDEST, limbs, split, total
 
 __all__ = ["MacSpec", "finish", "mac", "ordered", "parts"]
 
@@ -35,7 +35,8 @@ class MacSpec:
     Raises
     ------
     InputError
-        If K is less than 1, or sums in FP32 would have products or biases that FP32 does not hold.
+        If K is less than 1 or so great that golden cannot add up exactly, or the total too long to be rounded to `y`
+        (`golden.wide`); with sums in FP32, if it does not hold every product and bias, or numbers leave its range.
 
     Source: Gysel, Ristretto, sections 2.6.1, 5.1, 6.4 and 7.3, figures 5.1, 6.2 and 7.2.
     """
@@ -53,13 +54,38 @@ class MacSpec:
             raise InputError(f"K must be at least 1, not {self.k}")
         if type(self.relu) is not bool:
             raise InputError(f"relu must be true or false, not {self.relu!r}")
+        if self.relu and not self.y.holds(np.int64(0)):
+            raise InputError(f"relu needs results with a zero, not {self.y}")
         if self.rounded is not None:
-            for what, bits in (
-                (f"products of {self.a} and {self.w}", significant_bits(self.a) + significant_bits(self.w)),
-                (f"biases of {self.bias}", significant_bits(self.bias)),
-            ):
-                if bits > PRECISION:
-                    raise InputError(f"{what} have {bits} significant bits; sums in FP32 allow {PRECISION}")
+            self.check_rounded()
+        elif self.longest_total >= FLOAT:
+            self.check_wide()
+
+    def check_rounded(self):
+        """Refuse what FP32 would round, flush or overflow beside its additions."""
+        for what, bits in (
+            (f"products of {self.a} and {self.w}", significant_bits(self.a) + significant_bits(self.w)),
+            (f"biases of {self.bias}", significant_bits(self.bias)),
+        ):
+            if bits > PRECISION:
+                raise InputError(f"{what} have {bits} significant bits; sums in FP32 allow {PRECISION}")
+        least, most = min(self.sum_exponent, self.bias.exponent), self.longest_total.bit_length() + self.exponent
+        if least < -126 or most > 127:
+            raise InputError(f"sums in FP32 must be from units of 2**-126 to 2**127, not from 2**{least} to 2**{most}")
+
+    def check_wide(self):
+        """Refuse sums beyond 53 bits that golden cannot add up, or not round once."""
+        split(self.k, greatest(self.a), greatest(self.w))
+        if self.longest_total >= WIDEST:
+            raise InputError(
+                f"sums of {self.k} products of {self.a} and {self.w} and biases of {self.bias} in units of "
+                f"2**{self.exponent} need {self.total_width} bits; allowed: {WIDEST.bit_length()}"
+            )
+        if significant_bits(self.y) > ODD or isinstance(self.y, PowerOfTwo):
+            raise InputError(
+                f"sums of {self.total_width} bits cannot be rounded to {self.y}; allowed: 54, or integers of at most "
+                f"{ODD} bits, or minifloats"
+            )
 
     @property
     def rounded(self):
@@ -113,20 +139,30 @@ class MacSpec:
         return signed_bits(self.lo, self.hi)
 
     @property
+    def total_lo(self):
+        """Least total of sum and bias."""
+        return (self.lo << self.up) + (min(0, self.bias.lo) << self.bias_up)
+
+    @property
+    def total_hi(self):
+        """Greatest total of sum and bias."""
+        return (self.hi << self.up) + (max(0, self.bias.hi) << self.bias_up)
+
+    @property
     def total_width(self):
-        """Bits of every total of sum and bias, in its unit."""
-        least = (self.lo << self.up) + (min(0, self.bias.lo) << self.bias_up)
-        return signed_bits(least, (self.hi << self.up) + (max(0, self.bias.hi) << self.bias_up))
+        """Bits of every total, two's complement."""
+        return signed_bits(self.total_lo, self.total_hi)
+
+    @property
+    def longest_total(self):
+        """What no sum of the magnitudes of products and bias exceeds, in the unit of the total."""
+        products = self.k * greatest(self.a) * greatest(self.w)
+        return (products << self.up) + (greatest(self.bias) << self.bias_up)
 
 
 def signed_bits(lo, hi):
     """Bits of a two's complement number from `lo` to `hi`."""
     return 1 + max((~lo if lo < 0 else lo).bit_length(), (~hi if hi < 0 else hi).bit_length())
-
-
-def greatest(fmt):
-    """The greatest magnitude of a format's integers."""
-    return max(-fmt.lo, fmt.hi)
 
 
 def parts(spec, a, w, bound, multiply=product):
@@ -138,22 +174,11 @@ def parts(spec, a, w, bound, multiply=product):
         No sum of magnitudes of products exceeds it.
     multiply : callable
         (a, w, bound) → their product, exact below 2**53.
-
-    Raises
-    ------
-    InputError
-        If even the sums of limbs need more than 53 bits.
     """
     if bound < FLOAT:
         return [(multiply(a, w, bound), 0)]
-    halves = [-(-greatest(fmt).bit_length() // 2) for fmt in (spec.a, spec.w)]
-    partial = spec.k << sum(halves)
-    if partial >= FLOAT:
-        raise InputError(
-            f"sums of {spec.k} products of {spec.a} and {spec.w} are too long for golden; allowed: K up to "
-            f"{(FLOAT - 1) >> sum(halves)}"
-        )
-    pairs = itertools.product(limbs(a, halves[0]), limbs(w, halves[1]))
+    of_a, of_w, partial = split(spec.k, greatest(spec.a), greatest(spec.w))
+    pairs = itertools.product(limbs(a, *of_a), limbs(w, *of_w))
     return [(multiply(x, y, partial), s + t) for (x, s), (y, t) in pairs]
 
 
@@ -165,20 +190,22 @@ def finish(spec, sums, bias, bound):
     bound : int
         No sum of magnitudes of products exceeds it.
     """
-    most = int(np.abs(bias.astype(np.int64)).max(initial=0))
-    terms = [(x, s + spec.up) for x, s in sums] + [(bias, spec.bias_up)]
+    most = max(-int(bias.min()), int(bias.max()))
+    biases = [(bias, 0)] if most < FLOAT else limbs(bias, 2, 32)
+    terms = [(x, s + spec.up) for x, s in sums] + [(x, s + spec.bias_up) for x, s in biases]
     return rounded(spec, total(terms, (bound << spec.up) + (most << spec.bias_up)), spec.exponent)
 
 
 def rounded(spec, x, exponent):
     """The integers of the result, of numbers `x` in units of ``2**exponent``."""
-    y = spec.y.nearest(np.ldexp(x, exponent))
+    y = spec.y.nearest(x * 2.0**exponent)
     return np.maximum(y, 0) if spec.relu else y
 
 
 def ordered(spec, a, w, bias):
     """The results of integers whose products are summed in FP32."""
-    numbers = (np.ldexp(x.astype(np.float32), fmt.exponent) for x, fmt in ((a, spec.a), (w, spec.w), (bias, spec.bias)))
+    scaled = ((a, spec.sum_exponent), (w, 0), (bias, spec.bias.exponent))  # products in the unit of their sums
+    numbers = (x.astype(np.float32) * np.float32(2.0**exponent) for x, exponent in scaled)
     return rounded(spec, fp32_sums(*numbers, spec.rounded.lanes).astype(np.float64), 0)
 
 
@@ -196,5 +223,5 @@ def mac(spec, a, w, bias):
         raise InputError(f"a, w and bias must be [M, {spec.k}], [{spec.k}, N] and [N], not {found}")
     if spec.rounded is not None:
         return ordered(spec, a, w, bias)
-    bound = spec.k * greatest(spec.a) * greatest(spec.w)
-    return finish(spec, parts(spec, a, w, bound), bias, bound)
+    most = bound(spec, w)
+    return finish(spec, parts(spec, a, w, most), bias, most)

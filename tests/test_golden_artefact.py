@@ -51,6 +51,23 @@ def test_a_network_survives_its_file(seed, tmp_path):
     assert digest(again) == digest(network)
 
 
+@pytest.mark.parametrize("formats", [("mini_e4m3", "pow2_4", "int64e-60"), ("int16e-9", "fp16", "mini_e5m10")])
+def test_numbers_survive_their_file(formats, tmp_path):
+    """Weights and biases in every family of formats, biases of 64 bits among them."""
+    a, w, bias = map(parse, formats)
+    biases = [bias.lo, bias.hi, 0] if bias.width == 64 else bias.values()[:3]
+    weights = np.random.default_rng(16).choice(w.values(), (3, 4))
+    builder = Builder(a, (4,), unit=2.0**a.exponent)
+    values = {"weight": (w, weights), "bias": (bias, biases)}
+    builder.add("y", "mac_dense", parameters=values, attributes={"format": "mini_e5m2", "relu": True})
+    network = builder.build()
+    save(tmp_path / "a", network)
+    again = load(tmp_path / "a")
+    assert digest(again) == digest(network)
+    x = np.random.default_rng(17).choice(a.values(), (5, 4))
+    np.testing.assert_array_equal(again.run(x), network.run(x))
+
+
 def test_the_file_holds_codes_and_the_graph(path):
     stored = load_file(path)
     assert stored["conv.weight"].tolist() == [[[[1, 0], [0, 3]]]] and stored["conv.weight"].dtype == np.uint8

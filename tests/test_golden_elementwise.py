@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from exact import nearest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -86,9 +87,27 @@ def test_operands_out_of_range_are_refused(change, message):
         ({"m_width": 1}, "m_width must be 2 to 32, not 1"),
         ({"d_width": 62}, "d_width must be 2 to 61, not 62"),
         ({"a": parse("int32"), "m_width": 30}, r"a \* m_a .* needs 64 bits; allowed: up to 62"),
+        ({"a": parse("fp16"), "m_width": 20}, r"a \* m_a .* needs 63 bits; allowed: up to 62"),
     ],
 )
 def test_specs_out_of_range_are_refused(settings, message):
     formats = {role: parse("uint8") for role in "aby"}
     with pytest.raises(InputError, match=message):
         AddSpec(**formats | settings)
+
+
+@pytest.mark.parametrize("names", [("mini_e4m3",) * 3, ("fp16", "fp16", "e5m2"), ("int8", "e4m3", "fp16")])
+def test_minifloats_are_added_and_rounded_once(names):
+    a, b, y = map(parse, names)
+    spec = AddSpec(a=a, b=b, y=y, m_width=17, d_width=61)
+    rng = np.random.default_rng(12)
+    count = 400
+    x, z = rng.choice(a.values(), count), rng.choice(b.values(), count)
+    z[::4] = b.nearest(-x[::4] * 2.0**b.exponent)  # what nearly cancels
+    m_a, m_b = rng.choice([1, -1, 1 << 15, 3, -(1 << 16)], (2, count))
+    d, s = rng.integers(-3, 4, count) << rng.integers(0, 50, count), rng.integers(0, 30, count)
+    rows = zip(*(v.tolist() for v in (x, z, m_a, m_b, d, s)), strict=True)
+    sums = [Fraction(p * q + r * t + u, 1 << v) for p, r, q, t, u, v in rows]
+    found = add(spec, x[None], z[None], m_a, m_b, d, s)[0]
+    assert found.tolist() == [nearest(y, v * Fraction(2) ** y.exponent) for v in sums]
+    assert len(set(found.tolist())) > 50

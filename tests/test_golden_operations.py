@@ -20,7 +20,10 @@ def filters(format="ternary", shape=(5, 3, 3, 3)):
     return {"weight": Parameter(format, np.ones(shape, int))}
 
 
+BIASED = filters() | {"bias": Parameter("int8e-3", np.arange(5))}
+DENSE = filters("int4", (2, 4)) | {"bias": Parameter("int4", np.arange(2))}
 REQUANT = {"m": plain(1, 1, 1, 1), "b": plain(0, 0, 0, 0), "s": plain(0, 1, 2, 3)}
+MINI = Tensor("mini_e4m3", (3, 8, 6), 2.0**-10)
 ADD = {"m_a": plain(1, 1, 1), "m_b": plain(1, 1, 1), "d": plain(0, 0, 0), "s": plain(0, 0, 0)}
 
 
@@ -50,15 +53,25 @@ ADD = {"m_a": plain(1, 1, 1), "m_b": plain(1, 1, 1), "d": plain(0, 0, 0), "s": p
         ("concat", [IMAGE, IMAGE, Tensor("uint8", (1, 8, 6), 0.5)], {}, {}, Tensor("uint8", (7, 8, 6), 0.5)),
         ("concat", [FEATURES, FEATURES], {}, {}, Tensor("int32", (8,))),
         ("flatten", [IMAGE], {}, {}, Tensor("uint8", (144,), 0.5)),
+        ("mac_conv", [IMAGE], BIASED, {"format": "int8e-3"}, Tensor("int8e-3", (5, 6, 4), 0.125)),
+        ("mac_conv", [MINI], BIASED, {"format": "fp16", "padding": 1}, Tensor("fp16", (5, 8, 6), 2.0**-24)),
+        ("mac_dense", [FEATURES], DENSE, {"format": "pow2_4"}, Tensor("pow2_4", (2,), 2.0**-8)),
+        ("requant", [FEATURES], REQUANT, {"format": "e5m2"}, Tensor("e5m2", (4,))),
+        ("add", [MINI, IMAGE], ADD, {"format": "mini_e5m2"}, Tensor("mini_e5m2", (3, 8, 6))),
+        ("average_pool", [MINI], {}, {"kernel": 2}, Tensor("int22e-10", (3, 4, 3), 2.0**-12)),
+        ("max_pool", [MINI], {}, {"kernel": 2}, Tensor("mini_e4m3", (3, 4, 3), 2.0**-10)),
+        ("relu", [Tensor("int8e-3", (4,), 0.125)], {}, {}, Tensor("int8e-3", (4,), 0.125)),
+        ("relu", [MINI], {}, {}, MINI),
+        ("lrn", [MINI], {}, {"format": "int8e-4", "size": 5}, Tensor("int8e-4", (3, 8, 6), 2.0**-4)),
     ],
 )
 def test_what_an_operation_makes(op, inputs, parameters, attributes, output):
     operation = OPERATIONS[op](inputs, parameters, attributes)
     assert operation.output == output
     rng = np.random.default_rng(0)
-    arrays = [
-        rng.integers(x.format.lo, x.format.hi, (2, *x.shape), endpoint=True).astype(x.format.dtype) for x in inputs
-    ]
+    greatest = [x.format.hi * 2.0**x.format.exponent for x in inputs]
+    reals = [rng.uniform(-most, most, (2, *x.shape)) for x, most in zip(inputs, greatest, strict=True)]
+    arrays = [x.format.nearest(r).astype(x.format.dtype) for x, r in zip(inputs, reals, strict=True)]
     made = operation.run(*arrays)
     assert made.shape == (2, *output.shape) and made.dtype == output.format.dtype
     output.format.check(made)
@@ -94,7 +107,10 @@ def test_what_an_operation_makes(op, inputs, parameters, attributes, output):
             "images of binary cannot be padded, they have no zero",
         ),
         ("dense", [IMAGE], filters(shape=(2, 144)), {}, r"input must be \[144\] features, not \[3, 8, 6\]"),
-        ("requant", [FEATURES], REQUANT, {"format": "ternary"}, "results of requant must be integers or minifloats, not ternary"),
+        (
+            "requant", [FEATURES], REQUANT, {"format": "ternary"},
+            "results of requant must be integers or minifloats, not ternary",
+        ),
         ("requant", [FEATURES], REQUANT, {"format": 8}, "no number format is called 8"),
         (
             "requant", [FEATURES], REQUANT, {"format": "uint8", "m_width": 2.0},
@@ -123,7 +139,21 @@ def test_what_an_operation_makes(op, inputs, parameters, attributes, output):
         ),
         ("add", [IMAGE], ADD, {"format": "uint8"}, "add takes 2 inputs, not 1"),
         ("add", [FEATURES, FEATURES], ADD, {"format": "uint8"}, "input has 4 channels, its parameters have 3"),
-        ("add", [Tensor("binary", (3,))] * 2, ADD, {"format": "uint8"}, "operands of add must be integers or minifloats, not binary"),
+        (
+            "add", [Tensor("binary", (3,))] * 2, ADD, {"format": "uint8"},
+            "operands of add must be integers or minifloats, not binary",
+        ),
+        ("relu", [Tensor("pow2_4", (4,))], {}, {}, "operands of relu must be integers or minifloats, not pow2_4"),
+        ("relu", [IMAGE], {}, {"format": "int8"}, "relu has no attribute 'format'; allowed: nothing"),
+        ("lrn", [MINI], {}, {"size": 5}, "lrn needs the attribute 'format'"),
+        ("lrn", [MINI], {}, {"format": "int8"}, "lrn needs the attribute 'size'"),
+        ("lrn", [MINI], {}, {"format": "fp32", "size": 5}, "results of lrn must be integers or minifloats, not fp32"),
+        ("lrn", [MINI], {}, {"format": "int8", "size": 5, "k": 0.0}, "k of a normalisation must be above 0"),
+        ("lrn", [FEATURES], {}, {"format": "int8", "size": 5}, "input must be an image"),
+        (
+            "requant", [Tensor("fp16", (4,))], REQUANT, {"format": "int8"},
+            "accumulators of requant must be integers, not fp16",
+        ),
         ("max_pool", [IMAGE], {}, {}, "max_pool needs the attribute 'kernel'"),
         ("max_pool", [FEATURES], {}, {"kernel": 2}, "input must be an image"),
         ("max_pool", [IMAGE], {}, {"kernel": 2, "padding": 2}, "padding of a pool must be less than its kernel"),
@@ -175,3 +205,21 @@ def test_images_without_a_zero_convolve_unpadded():
     operation = OPERATIONS["conv"]([Tensor("binary", (3, 8, 6))], filters("binary"), {})
     x = np.where(np.arange(144).reshape(1, 3, 8, 6) % 3, 1, -1).astype(parse("binary").dtype)
     assert operation.run(x)[0, 0, 0, 0] == x[0, :, :3, :3].sum()
+
+
+def test_only_operations_on_floats_are_not_exact():
+    assert [name for name, operation in OPERATIONS.items() if not operation.exact] == ["lrn"]
+
+
+def test_relu_keeps_units_and_numbers():
+    operation = OPERATIONS["relu"]([Tensor("int8e-3", (4,), 0.125)], {}, {})
+    y = operation.run(np.array([[-128, -1, 0, 127]], np.int8))
+    assert y.tolist() == [[0, 0, 0, 127]] and y.dtype == np.int8
+
+
+def test_normalisation_takes_numbers_and_rounds_to_numbers():
+    """Units are those of the formats: 3 / (1 + 2 / 3 * (3**2 + 1**2))**.5 = 1.0835, 17 sixteenths."""
+    settings = {"format": "int8e-4", "size": 3, "alpha": 2.0, "beta": 0.5}
+    operation = OPERATIONS["lrn"]([Tensor("int8e-2", (2, 1, 1), 0.25)], {}, settings)
+    y = operation.run(np.array([12, -4], np.int8).reshape(1, 2, 1, 1))
+    assert y.ravel().tolist() == [17, -6] and y.dtype == np.int8

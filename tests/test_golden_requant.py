@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from exact import nearest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -194,3 +195,35 @@ def test_accumulators_of_any_integer_type_round_alike():
     parameters = np.array([8388607]), np.array([8388601]), np.array([24])
     for dtype in (np.int64, np.uint64, np.uint32):
         assert requant(spec, np.array([[2147483642]], dtype), *parameters).tolist() == [[1073741693]]
+
+
+MINIFLOATS = ["mini_e4m3", "mini_e5m2", "mini_e3m4", "e4m3", "e5m2", "e2m1", "fp16", "mini_e5m10"]
+
+
+@given(st.sampled_from(MINIFLOATS).map(parse), st.integers(2, 44), st.data())
+@settings(max_examples=500)
+def test_results_that_are_minifloats_are_rounded_once(y, width, data):
+    """Of sums up to 62 bits, and of those around every tie."""
+    m_width = data.draw(st.integers(2, min(32, 61 - width)))
+    spec = RequantSpec(x=Integer(width, signed=True), y=y, m_width=m_width, b_width=data.draw(st.integers(2, 61)))
+    x, m, s = data.draw(signed(width)), data.draw(signed(m_width)), data.draw(st.integers(0, spec.s_limit))
+    b = data.draw(signed(spec.b_width))
+    if data.draw(st.booleans()):
+        left, right = sorted(data.draw(st.lists(st.sampled_from(y.values().tolist()), min_size=2, max_size=2)))
+        tie = ((left + right) << s >> 1) - x * m + data.draw(st.integers(-1, 1))
+        b = min(max(tie, -spec.b_limit - 1), spec.b_limit)
+    found = requant(spec, np.array([[x]]), *(np.array([p]) for p in (m, b, s)))
+    assert found.dtype == np.int64
+    assert found.item() == nearest(y, Fraction(x * m + b, 1 << s) * Fraction(2) ** y.exponent)
+
+
+def test_one_unit_beside_a_tie_decides_for_minifloats():
+    """A sum of 61 bits between two numbers of fp16: float64 alone would call its neighbours ties."""
+    y = parse("fp16")
+    spec = RequantSpec(y=y, b_width=61)
+    s = 40
+    tie = (3 << (s + 18)) + (1 << (s + 8))  # 3 * 2**18 units, whose distance is 2**9
+    for off, expected in ((-1, 3 << 18), (0, 3 << 18), (1, (3 << 18) + 512)):
+        x, parameters = np.array([[off]]), [np.array([p]) for p in (1, tie, s)]
+        assert requant(spec, x, *parameters).item() == expected
+        assert requant(spec, -x, parameters[0], -parameters[1], parameters[2]).item() == -expected

@@ -2,8 +2,9 @@
 
 from golden.errors import InputError
 from golden.formats.base import Format, UnitFormat, code_dtype
-from golden.formats.floats import Float, Minifloat
+from golden.formats.floats import Float
 from golden.formats.integers import Binary, Integer, Ternary, fitting, fixed
+from golden.formats.minifloats import Minifloat
 from golden.formats.powers import PowerOfTwo
 
 __all__ = [
@@ -22,7 +23,7 @@ __all__ = [
     "parse",
 ]
 
-FAMILIES = (Integer, Ternary, Binary, Float, PowerOfTwo)
+FAMILIES = (Integer, Ternary, Binary, Minifloat, Float, PowerOfTwo)  # the first whose pattern fits has the name
 
 
 def parse(name):

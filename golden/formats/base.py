@@ -103,7 +103,7 @@ class UnitFormat(Format):
             raise InputError(f"{what} must be an array of integers, not {integers.dtype}")
         held = self.holds(integers)
         if not np.all(held):
-            bad = integers[~held].flat[0]
+            bad = int(integers[~held].flat[0])
             limits = "" if self.lo < bad < self.hi else f" ({self.lo} to {self.hi})"
             raise InputError(f"{what} holds {bad}, which {self.name}{limits} cannot represent")
         return integers.astype(self.dtype, copy=False)  # of a caller's uint64, NumPy would make floats

@@ -1,4 +1,4 @@
-"""Floating point: minifloats after Ristretto, and the formats in which data are exchanged."""
+"""Floating point: codes and numbers, after Ristretto and as data are exchanged."""
 
 import re
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import ClassVar
 import numpy as np
 
 from golden.errors import InputError
-from golden.formats.base import Format, UnitFormat, code_dtype, reals
+from golden.formats.base import Format, code_dtype
 
-__all__ = ["Float", "Minifloat"]
+__all__ = ["EXCHANGED", "Float"]
 
-# What the topmost codes mean: "mini" and "finite" use all of them for numbers, "fn" keeps the very last for NaN, "ieee"
-# keeps the greatest exponent for infinity and NaN. "mini" alone has no subnormal numbers.
+# (exponent bits, mantissa bits, what the topmost codes mean): "ieee" keeps the greatest exponent for infinity and NaN,
+# "fn" the very last code for NaN, "finite" has numbers alone.
 EXCHANGED = {
     (5, 10, "ieee"): "fp16",
     (8, 7, "ieee"): "bf16",
@@ -29,53 +29,69 @@ EXCHANGED = {
 class Float(Format):
     """Sign, exponent and mantissa: ``(-1)**s * (1 + m / 2**M) * 2**(e - bias)``, with ``bias = 2**(E - 1) - 1``.
 
-    The exchanged formats follow IEEE 754 (``fp16``, ``fp32``; ``bf16`` is fp32 cut short) and the OCP 8-bit and
-    microscaling specifications (``e5m2``, ``e4m3``, ``e3m2``, ``e2m3``, ``e2m1``): exponent 0 means subnormal numbers,
-    ``m / 2**M * 2**(1 - bias)``. fp16, bf16 and fp32 overflow to infinity, the others saturate, as OCP allows.
+    The sign is the top bit of a code, then come E bits of exponent field e and M bits of mantissa field m. Rounding is
+    to nearest, ties to the even mantissa, and without one (M = 0) to the greater magnitude, as IEEE 754 has it.
 
-    ``mini_e<E>m<M>`` follows Ristretto: no subnormal numbers, no infinity, no NaN; saturation; magnitudes below
-    ``2**-bias``, before rounding, become 0. Its text has an exponent of 0 mean 0, and infinity replaced; its code takes
-    the exponents 0 and all ones as any other, but has zero beside ``2**-bias``, one number too many to encode. Here
-    they are as any other too, and the code whose exponent and mantissa are 0 is 0: ``+-2**-bias`` is given up, and
-    rounds to the number above it. A mantissa that rounds up beyond the greatest number saturates.
+    The exchanged formats follow IEEE 754 (``fp16``, ``fp32``; ``bf16`` is fp32 cut short) and the OCP specifications
+    (``e5m2``, ``e4m3``, ``e3m2``, ``e2m3``, ``e2m1``). Exponent field 0 means subnormal numbers,
+    ``m / 2**M * 2**(1 - bias)``. fp16, bf16 and fp32 overflow to infinity; the OCP formats saturate, infinity too,
+    which is OCP's saturating mode. NaN is written as the positive quiet NaN (of e5m2 and e4m3 7E and 7F).
 
-    Rounding is to nearest, ties to even.
+    ``mini_e<E>m<M>`` follows Ristretto: no subnormal numbers, infinity or NaN; saturation; magnitudes below
+    ``2**-bias``, before rounding, become 0, even those whose nearest number is another. Where text, code and a usable
+    encoding disagree:
+
+    - The text has an exponent field of 0 mean 0 and keeps silent about all ones. The code takes both as any other
+      field, and so does this: every code is a number, and the range is the code's.
+    - The code has a zero beside ``+-2**-bias``, one number more than there are codes. Here e = m = 0 is 0, whatever the
+      sign, which is never written; ``+-2**-bias`` is given up, and what would round to it becomes the number above.
+    - In the code, a mantissa that rounds up in the greatest exponent leaves the format. Here it saturates.
+    - The code for CPUs stops at the first zero of an array. Here nothing does.
 
     Parameters
     ----------
     exponent_bits : int
-        1 to 8.
+        E, 1 to 8.
     mantissa_bits : int
-        0 to 23.
+        M, 0 to 23.
     rules : str
-        "mini", or with the exponent and mantissa of an exchanged format "ieee", "fn" or "finite".
+        "mini", or with the E and M of an exchanged format its "ieee", "fn" or "finite".
 
-    Source: Gysel, Ristretto, sections 6.2 and 6.3; IEEE 754-2019; OCP 8-bit Floating Point Specification and
-    Microscaling Formats Specification.
+    Attributes
+    ----------
+    bias : int
+    subnormals : bool
+        Whether exponent field 0 means subnormal numbers.
+    exponent : int
+        log2 of the unit, in which all numbers are integers: the last mantissa bit of the least ones.
+    lo, hi : int
+        Least and greatest finite number, in units.
+
+    Source: Gysel, Ristretto, sections 6.2 and 6.3; IEEE 754-2019; OCP 8-bit Floating Point Specification 1.0; OCP
+    Microscaling Formats Specification 1.0.
     """
 
-    pattern = re.compile(r"mini_e(\d{1,2})m(\d{1,2})|" + "|".join(EXCHANGED.values()))
-    allowed: ClassVar[str] = f"mini_e1m0 to mini_e8m23; {', '.join(EXCHANGED.values())}"
+    pattern = re.compile(r"mini_e(\d{1,4})m(\d{1,4})|bf16|fp32")
+    allowed: ClassVar[str] = "mini_e6m0 to mini_e8m23, bf16, fp32"
 
     exponent_bits: int
     mantissa_bits: int
     rules: str = "mini"
 
     def __post_init__(self):
-        for what, most, value in (("exponent", 8, self.exponent_bits), ("mantissa", 23, self.mantissa_bits)):
-            least = 1 if what == "exponent" else 0
-            if not least <= value <= most:
-                raise InputError(f"{what} of a float must have {least} to {most} bits, not {value}")
+        if not 1 <= self.exponent_bits <= 8:
+            raise InputError(f"exponent bits of a float must be 1 to 8, not {self.exponent_bits}")
+        if not 0 <= self.mantissa_bits <= 23:
+            raise InputError(f"mantissa bits of a float must be 0 to 23, not {self.mantissa_bits}")
         if self.rules != "mini" and (self.exponent_bits, self.mantissa_bits, self.rules) not in EXCHANGED:
-            raise InputError(f"rules of a float must be mini, or those of an exchanged format, not {self.rules!r}")
+            raise InputError(f"rules of a float must be mini or those of an exchanged format, not {self.rules!r}")
 
     @classmethod
     def from_match(cls, match):
-        if match[1] is not None:
-            fields = int(match[1]), int(match[2]), "mini"
-        else:
-            fields = next(fields for fields, name in EXCHANGED.items() if name == match[0])
-        return (Minifloat if fields[0] <= Minifloat.widest_exponent else Float)(*fields)
+        exponent_bits, mantissa_bits = match.groups()
+        if exponent_bits is not None:
+            return cls(int(exponent_bits), int(mantissa_bits))
+        return next(cls(*fields) for fields, name in EXCHANGED.items() if name == match[0])
 
     @property
     def name(self):
@@ -88,34 +104,34 @@ class Float(Format):
 
     @property
     def bias(self):
-        """What is subtracted from the exponent's field."""
         return (1 << (self.exponent_bits - 1)) - 1
 
     @property
     def subnormals(self):
-        """Whether the exponent's field 0 means subnormal numbers."""
         return self.rules != "mini"
 
     @property
     def first(self):
-        """The exponent's field of the numbers whose last mantissa bit is worth one unit."""
-        return 1 if self.subnormals or self.mantissa_bits == 0 else 0
+        """The exponent field of the least normal numbers, whose last mantissa bit is one unit."""
+        return int(self.subnormals)
 
     @property
     def exponent(self):
-        """log2 of the unit, the distance between the least numbers."""
         return self.first - self.bias - self.mantissa_bits
 
     @property
+    def sign(self):
+        """The sign bit of a code."""
+        return 1 << (self.width - 1)
+
+    @property
     def top(self):
-        """Code of the greatest number."""
-        every = (1 << (self.width - 1)) - 1
-        return every - {"ieee": 1 << self.mantissa_bits, "fn": 1}.get(self.rules, 0)
+        """The code of the greatest finite number."""
+        return self.sign - 1 - {"ieee": 1 << self.mantissa_bits, "fn": 1}.get(self.rules, 0)
 
     @property
     def hi(self):
-        """The greatest number, an integer in units of ``2**exponent``."""
-        return int(self.magnitude(np.array(self.top)))
+        return int(self.magnitudes(np.array(self.top)))
 
     @property
     def lo(self):
@@ -126,121 +142,74 @@ class Float(Format):
         """Whether overflow is infinity."""
         return self.rules == "ieee" and self.width > 8
 
-    def magnitude(self, codes):
-        """The magnitudes of finite `codes` in units, float64, exact."""
-        field = (codes >> self.mantissa_bits) & ((1 << self.exponent_bits) - 1)
-        mantissa = codes & ((1 << self.mantissa_bits) - 1)
-        normal = (field > 0) if self.subnormals else (field > 0) | (mantissa > 0)
-        significand = mantissa + (normal.astype(np.int64) << self.mantissa_bits)
-        return np.ldexp(significand.astype(np.float64), np.maximum(field - self.first, 0).astype(np.int32))
+    @property
+    def nan(self):
+        """The code that NaN is written as; None without one."""
+        return {"ieee": self.top + 1 + (1 << self.mantissa_bits >> 1), "fn": self.top + 1}.get(self.rules)
 
-    def rounded(self, x):
-        """``|x|`` in units, rounded but not saturated: float64, exact; infinity if far beyond the greatest."""
+    @property
+    def least(self):
+        """The least magnitude above 0, in units."""
+        return 1 if self.subnormals else (1 << self.mantissa_bits) + 1
+
+    # A minifloat is coded as if it were a format with subnormal numbers of one exponent more, less the codes of those
+    # and of the first number after them: adding `skipped` to a code of any number but 0 gives the code there.
+
+    @property
+    def skipped(self):
+        return 0 if self.subnormals else 1 << self.mantissa_bits
+
+    def magnitudes(self, codes):
+        """The magnitudes, in units, float64, of `codes` without sign that mean finite numbers."""
+        codes = np.where(codes > 0, codes + self.skipped, 0)
+        step = np.maximum((codes >> self.mantissa_bits) - 1, 0)
+        return np.ldexp((codes - (step << self.mantissa_bits)).astype(np.float64), step)
+
+    def unsigned_codes(self, magnitudes):
+        """Codes, without sign, of `magnitudes` in units, float64, that the format holds."""
+        step = self.step(magnitudes)
+        codes = (step << self.mantissa_bits) + np.ldexp(magnitudes, -step).astype(np.int64)
+        return np.maximum(codes - self.skipped, 0)
+
+    def step(self, magnitudes):
+        """log2 of the distance between the numbers around `magnitudes`, both in units."""
+        exponent = (magnitudes.view(np.int64) >> 52) - 1023  # of a float64; 1024 of infinity
+        return np.clip(exponent - self.mantissa_bits, 0, 1023)
+
+    def quantum(self, magnitudes):
+        """The distance between the numbers around `magnitudes`, both in units, float64."""
+        return ((self.step(magnitudes) + 1023) << 52).view(np.float64)
+
+    def rounded(self, magnitudes):
+        """`magnitudes` rounded as if exponents had no end, both in units, float64."""
+        quantum = self.quantum(magnitudes)
         with np.errstate(over="ignore"):
-            r = np.ldexp(np.abs(x), -self.exponent)
-        _, power = np.frexp(r)
-        quantum = np.maximum(power - 1 - self.mantissa_bits, 0)
-        y = np.ldexp(np.rint(np.ldexp(r, -quantum)), quantum)
-        if self.first == 0:
-            least = float(1 << self.mantissa_bits)  # 2**-bias
-            y = np.where(r < least, 0.0, np.where(y == least, least + 1, y))
-        return y
-
-    def fields(self, magnitude):
-        """Codes, without sign, of magnitudes in units, float64, that the format holds."""
-        power = np.frexp(magnitude)[1] - 1
-        above = np.maximum(power - self.mantissa_bits, 0)
-        significand = np.ldexp(magnitude, -above).astype(np.int64)
-        normal = power >= self.mantissa_bits
-        field = np.where(normal, above + self.first, 0)
-        mantissa = significand - (normal.astype(np.int64) << self.mantissa_bits)
-        code = (field.astype(np.int64) << self.mantissa_bits) + mantissa
-        return np.where(magnitude == 0, 0, code)
+            found = np.rint(magnitudes / quantum) * quantum
+        if self.subnormals:
+            return found
+        return np.where(magnitudes < self.skipped, 0.0, np.maximum(found, self.least))
 
     def encode(self, x):
         x = np.asarray(x, dtype=np.float64)
         nan = np.isnan(x)
-        if self.rules != "ieee" and self.rules != "fn":
-            reals(x, self)
-        y = self.rounded(np.where(nan, 0.0, x))
-        over = y > self.hi
-        code = self.fields(np.where(over, float(self.hi), y))
+        if self.nan is None and nan.any():
+            raise InputError(f"NaN cannot be encoded as {self.name}")
+        with np.errstate(over="ignore"):  # far beyond the greatest number
+            magnitudes = self.rounded(np.abs(np.where(nan, 0.0, x)) * 2.0**-self.exponent)
+        codes = self.unsigned_codes(np.minimum(magnitudes, float(self.hi)))
         if self.infinite:
-            code = np.where(over, self.top + 1, code)
-        not_a_number = (
-            ((1 << (self.width - 1)) - 1) if self.rules == "fn" else self.top + 1 + (1 << self.mantissa_bits >> 1)
-        )
-        code = np.where(nan, not_a_number, code)
-        negative = np.signbit(x) & ~nan
-        if self.rules == "mini":
-            negative &= code != 0
-        return (code | (negative.astype(np.int64) << (self.width - 1))).astype(code_dtype(self.width))
-
-    def special(self, codes):
-        """Which of `codes` are no finite numbers."""
-        return (codes & ((1 << (self.width - 1)) - 1)) > self.top
+            codes = np.where(magnitudes > float(self.hi), self.top + 1, codes)
+        negative = np.signbit(x) & (self.subnormals | (codes != 0))
+        codes = codes | np.where(negative, self.sign, 0)
+        return (codes if self.nan is None else np.where(nan, self.nan, codes)).astype(code_dtype(self.width))
 
     def decode(self, codes):
         codes = np.asarray(codes).astype(np.int64)
-        special = self.special(codes)
-        y = np.ldexp(self.magnitude(np.where(special, 0, codes)), self.exponent)
-        infinity = (codes & ((1 << (self.width - 1)) - 1)) == self.top + 1
-        y = np.where(special, np.where(infinity & (self.rules == "ieee"), np.inf, np.nan), y)
-        negative = (codes >> (self.width - 1)) & 1 == 1
-        if self.rules == "mini":
-            negative = negative & (y != 0)
-        return np.where(negative, -y, y)
-
-
-@dataclass(frozen=True)
-class Minifloat(Float, UnitFormat):
-    """A float of at most 5 exponent bits: its numbers are int64 integers in units of the least one.
-
-    Not every integer is a number: `holds` says which. Infinity and NaN have no integer; `nearest` saturates.
-    """
-
-    widest_exponent: ClassVar[int] = 5
-
-    signed = True
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.exponent_bits > self.widest_exponent:
-            raise InputError(f"a minifloat has 1 to {self.widest_exponent} exponent bits, not {self.exponent_bits}")
-
-    def holds(self, integers):
-        magnitude = np.abs(np.asarray(integers).astype(np.int64))
-        # of integers that no float64 holds, the frexp may be one too high, which makes the quantum no finer
-        power = np.frexp(magnitude.astype(np.float64))[1] - 1
-        quantum = np.int64(1) << np.maximum(power - self.mantissa_bits, 0).astype(np.int64)
-        held = (magnitude & (quantum - 1) == 0) & (magnitude <= self.hi)
-        if self.first == 0:
-            held &= (magnitude == 0) | (magnitude > 1 << self.mantissa_bits)
-        return held
-
-    def nearest(self, x):
-        x = reals(x, self)
-        y = np.minimum(self.rounded(x), float(self.hi)).astype(np.int64)
-        return np.where(x < 0, -y, y)
-
-    def integers(self, codes):
-        codes = np.asarray(codes).astype(np.int64)
-        if self.special(codes).any():
-            raise InputError(f"infinity and NaN of {self.name} have no integer")
-        y = self.magnitude(codes).astype(np.int64)
-        return np.where((codes >> (self.width - 1)) & 1, -y, y)
-
-    def codes(self, integers):
-        integers = np.asarray(integers).astype(np.int64)
-        code = self.fields(np.abs(integers).astype(np.float64))
-        return (code | ((integers < 0).astype(np.int64) << (self.width - 1))).astype(code_dtype(self.width))
-
-    def encode(self, x):
-        return Float.encode(self, x)
-
-    def decode(self, codes):
-        return Float.decode(self, codes)
-
-    def values(self):
-        codes = np.arange(1 << self.width)
-        return np.unique(self.integers(codes[~self.special(codes)]))
+        unsigned = codes & (self.sign - 1)
+        finite = unsigned <= self.top
+        numbers = self.magnitudes(np.where(finite, unsigned, 0)) * 2.0**self.exponent
+        if self.nan is not None:
+            infinity = (self.rules == "ieee") & (unsigned == self.top + 1)
+            numbers = np.where(finite, numbers, np.where(infinity, np.inf, np.nan))
+        negative = (codes & self.sign != 0) & (self.subnormals | (unsigned != 0))
+        return np.where(negative, -numbers, numbers)

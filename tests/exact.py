@@ -1,0 +1,45 @@
+"""Rounding in exact rationals: what a format with units makes of a number, by the rule alone."""
+
+from bisect import bisect
+from fractions import Fraction
+from functools import cache
+
+import numpy as np
+
+from golden.formats import Minifloat, PowerOfTwo
+
+__all__ = ["nearest", "numbers"]
+
+
+def unit(fmt):
+    """What the integer 1 of `fmt` is worth."""
+    return Fraction(2) ** fmt.exponent
+
+
+def numbers(fmt, integers):
+    """The numbers of `integers`, as a list of rationals."""
+    return [int(i) * unit(fmt) for i in np.ravel(integers)]
+
+
+@cache
+def listed(fmt):
+    """The integers of `fmt`, and of each whether its code is even."""
+    integers = fmt.values()
+    return integers.tolist(), dict(zip(integers.tolist(), (fmt.codes(integers) % 2 == 0).tolist(), strict=True))
+
+
+def nearest(fmt, number):
+    """The integer of `fmt`, of at most 16 bits, nearest to the rational `number`; ties to the even code."""
+    integers, even = listed(fmt)
+    x = number / unit(fmt)
+    if isinstance(fmt, PowerOfTwo):
+        above = sum(1 for i in integers if i > 0 and x * x > 2 * i * i)  # beyond sqrt(2) of which powers
+        magnitude = [i for i in integers if i > 0][min(above, fmt.last)]
+        return -magnitude if x < 0 else magnitude
+    if isinstance(fmt, Minifloat) and not fmt.subnormals and abs(number) < Fraction(2) ** -fmt.bias:
+        return 0
+    at = bisect(integers, x)
+    below, above = integers[max(at - 1, 0)], integers[min(at, len(integers) - 1)]
+    if x - below == above - x:
+        return below if even[below] else above
+    return below if x - below < above - x else above
