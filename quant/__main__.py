@@ -1,11 +1,12 @@
-"""``python -m quant train NETWORK [--weights ...] [--seed S] [--epochs E]`` and ``python -m quant accuracy``."""
+"""``python -m quant``: train a network, tabulate accuracies, approximate a network of the user's."""
 
 from golden.errors import Parser, command
 
 
 def parser():
     """The command line."""
-    from quant.cache import BUILD  # not above: without torch, `command` says what is missing
+    from quant import approximation  # not above: without torch, `command` says what is missing
+    from quant.cache import BUILD
     from quant.models import NETWORKS
     from quant.quantisers import WEIGHTS
 
@@ -22,15 +23,21 @@ def parser():
     train.add_argument("--epochs", type=int, help="of this run; 0 only calibrates a quantised network")
     table = commands.add_parser("accuracy", help=f"table of accuracies over seeds, into {BUILD}/accuracy.json and .md")
     table.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    narrow = commands.add_parser("approximate", help="a network of yours in narrow numbers: artefact and report")
+    approximation.add_arguments(narrow)
     return program
 
 
 def main():
     arguments = parser().parse_args()
+    from quant import approximation
     from quant.accuracy import accuracy, markdown
     from quant.recipes import recipe
     from quant.results import result
 
+    if arguments.command == "approximate":
+        approximation.run(arguments)
+        return
     if arguments.command == "accuracy":
         print(markdown(accuracy(arguments.seeds)))
         return

@@ -90,6 +90,15 @@ def test_the_same_seed_gives_the_same_and_another_another():
     np.testing.assert_array_equal(np.concatenate(parts), first)
 
 
+def test_above_is_taken_below_the_share_alone():
+    class Drawn:
+        def random(self, shape):
+            return np.array([0.5, 0.5, np.nextafter(0.5, 0), 0.0])
+
+    found = stochastic(parse("int8"), [0.5, np.nextafter(0.5, 1), 0.5, -3.0], Drawn())
+    assert found.tolist() == [0, 1, 1, -3]
+
+
 def test_float32_and_scalars_are_taken():
     fmt = parse("mini_e4m3")
     x = np.linspace(-3, 3, 100, dtype=np.float32)

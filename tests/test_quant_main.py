@@ -22,7 +22,7 @@ def run(monkeypatch, *arguments):
         (["train", "lenet", "--weights", "int3"], "no weight scheme is called 'int3'; allowed: float, ternary, int8"),
         (["train", "lenet", "--epochs", "0"], "epochs must be at least 1 for a network that starts from nothing"),
         (["train", "lenet", "--seed", "x"], "argument --seed: invalid int value: 'x'"),
-        (["trian"], "argument command: invalid choice: 'trian' (choose from 'train', 'accuracy')"),
+        (["trian"], "argument command: invalid choice: 'trian' (choose from 'train', 'accuracy', 'approximate')"),
         (["accuracy", "--seeds", "-1"], "seed must be 0 to 2^63 - 1, not -1"),
     ],
 )

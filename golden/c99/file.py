@@ -3,16 +3,22 @@
 import re
 from math import prod
 from string import Template
+from textwrap import fill
 
 from golden.c99.buffers import needed, share
 from golden.c99.helpers import HELPERS
 from golden.c99.rounding import rounding
 from golden.c99.templates import TEMPLATES
-from golden.c99.text import Names, array, ctype
+from golden.c99.text import WIDTH, Names, array, ctype
 
 __all__ = ["File"]
 
 LOCAL = ("input", "logits", "k")  # names that the run function has of its own
+
+
+def filled(text):
+    """The text of a function with its head broken into lines of at most `WIDTH`."""
+    return re.sub(r"^static [^{]*\)$", lambda head: fill(head[0], WIDTH, subsequent_indent="    "), text, flags=re.M)
 
 
 class File:
@@ -94,7 +100,8 @@ class File:
         self.need(kind)
         name = self.names.new(f"{node.name}_{kind}")
         values = ", ".join(f".{field} = {value}" for field, value in fields.items())
-        self.constants[kind, node.name] = name, f"static const {kind} {name} = {{\n    {values},\n}};", 0
+        values = fill(values, WIDTH - 1, initial_indent="    ", subsequent_indent="    ")
+        self.constants[kind, node.name] = name, f"static const {kind} {name} = {{\n{values},\n}};", 0
         return f"&{name}"
 
     def need(self, *helpers):
@@ -118,8 +125,9 @@ class File:
         if key not in self.uses:
             uses, text = TEMPLATES[template]
             self.need(*uses)
-            types = [words[word] for word in ("x", "w", "format", "y") if word in words]
+            result = "format" if "format" in words else "y"
+            types = [words[word] for word in ("x", "w", result) if word in words]
             kind = "_".join(word.removesuffix("_t").removeprefix("to_") for word in types)
             name = self.uses[key] = self.names.new(f"{template}_{kind}")
-            self.functions[name] = Template(text).substitute(words, name=name)
+            self.functions[name] = filled(Template(text).substitute(words, name=name))
         return self.uses[key]

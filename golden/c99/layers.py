@@ -2,18 +2,17 @@
 
 import math
 
+import numpy as np
+
 from golden.c99.text import ctype
-from golden.errors import InputError
-from golden.formats import Integer, PowerOfTwo
+from golden.formats import Integer
 from golden.mac import MacSpec
 from golden.pool import denominator
 from golden.window import Window
 
 __all__ = ["ROWS"]
 
-# magnitudes: what int32 stays below; a total; two limbs of 64 bits; floats, with room for what rounding adds; and what
-# golden's floats hold exactly
-INT32, TOTAL, WIDE, FLOAT, DOUBLE = 1 << 31, 1 << 62, 1 << 126, 2.0**126, 1 << 53
+INT32, TOTAL = 1 << 31, 1 << 63  # what sums in int32 and totals stay below; wider ones, by their spec, below 2**105
 
 
 def window(file, node, geometry, channels, height, width):
@@ -38,10 +37,11 @@ def call(file, node, template, words, before=(), after=()):
     return [f"{file.function(template, words)}({', '.join(map(str, arguments))});"]
 
 
-def sums(file, node, operation, template, before, variable):
-    """A convolution or dense layer with exact sums, of which `variable` is one; of a MAC, with its bias and rounding."""
+def sums(file, node, operation, template, before, variable, words):
+    """A convolution or dense layer with exact sums, of which `variable` is one; of a MAC, with bias and rounding."""
     after, result, then, more = [file.parameter(node, "weight")], variable, "", ""
-    kind = "int32_t" if operation.bound < INT32 else "int64_t"
+    operands = operation.inputs[0].format.dtype, operation.w.dtype
+    kind = "int32_t" if operation.bound < INT32 and np.result_type(*operands).itemsize <= 4 else "int64_t"
     if "bias" in node.parameters:
         units, long = scales(file, node, operation)
         finish = file.function("finish_wide" if long else "finish", {"format": file.rounding(operation.spec.y)})
@@ -49,7 +49,7 @@ def sums(file, node, operation, template, before, variable):
         then, more = ", plus bias[m], rounded", f"const {ctype(operation.bias.dtype)} *bias, const units *u, "
         result = f"{finish}({variable}, bias[m], u)"
         after += [file.parameter(node, "bias"), units]
-    words = {"w": ctype(operation.w.dtype), "sum": kind, "operand": kind, "zero": "0", "then": then, "more": more}
+    words |= {"w": ctype(operation.w.dtype), "sum": kind, "operand": kind, "zero": "0", "then": then, "more": more}
     words |= {"plus": f"{variable} + weight * pixel", "result": result}
     if kind == "wide":
         plus = f"wide_add({variable}, wide_product(weight, pixel))"
@@ -62,21 +62,13 @@ def scales(file, node, operation):
     spec, most = operation.spec, max(abs(bias) for bias in operation.bias.tolist())
     up, bias_up = spec.up if operation.bound else 0, spec.bias_up if most else 0  # zeros are 0 in any unit
     total = (operation.bound << up) + (most << bias_up)
-    if total >= WIDE:
-        raise InputError(f"sums need {total.bit_length() + 1} bits; allowed in C: up to 127")
-    if total >= DOUBLE and (isinstance(spec.y, PowerOfTwo) or isinstance(spec.y, Integer) and spec.y.width > 51):
-        raise InputError(f"sums of {total.bit_length() + 1} bits are rounded to at most 51 bits in C, not to {spec.y}")
     fields = {"up": up, "bias_up": bias_up, "shift": spec.shift, "relu": int(spec.relu)}
     return file.constant("units", node, fields), total >= TOTAL
 
 
 def in_floats(file, node, operation, geometry):
     """A MAC whose sums are those of FP32."""
-    spec, most = operation.spec, max(abs(bias) for bias in operation.bias.tolist())
-    if math.ldexp(operation.bound, spec.sum_exponent) + math.ldexp(most, spec.bias.exponent) >= FLOAT:
-        raise InputError("sums in FP32 may be infinite; allowed in C: magnitudes below 2**126")
-    if isinstance(spec.y, Integer) and spec.y.width > 60:
-        raise InputError(f"sums in FP32 are rounded to integers of at most 60 bits in C, not to {spec.y}")
+    spec = operation.spec
     units = {"x_unit": spec.a, "w_unit": spec.w, "bias_unit": spec.bias}
     words = {word: f"{(2.0**format.exponent).hex()}f" for word, format in units.items()}
     words |= {"w": ctype(operation.w.dtype), "bias": ctype(operation.bias.dtype), "lanes": spec.rounded.lanes}
@@ -92,14 +84,15 @@ def conv(file, node, operation):
         return in_floats(file, node, operation, geometry)
     file.at_least("MOST_COLUMNS", operation.output.shape[2])
     file.at_least("MOST_KERNEL", operation.window.kernel[1])
-    return sums(file, node, operation, "conv", [geometry, len(operation.w)], "sums[j]")
+    words = {"column": "j" if operation.window.stride[1] == 1 else "j * g->stride_width"}  # so that it is vectorised
+    return sums(file, node, operation, "conv", [geometry, len(operation.w)], "sums[j]", words)
 
 
 def dense(file, node, operation):
     if is_float(operation):  # as a convolution of images of one pixel
         geometry = window(file, node, Window(kernel=1), operation.k, 1, 1)
         return in_floats(file, node, operation, geometry)
-    return sums(file, node, operation, "dense", [len(operation.w), operation.k], "sum")
+    return sums(file, node, operation, "dense", [len(operation.w), operation.k], "sum", {})
 
 
 def is_float(operation):
@@ -159,7 +152,7 @@ def lrn(file, node, operation):
 
 
 def concat(file, node, operation):
-    name, first, statements = file.function("copy", {"x": file.type(node.output)}), 0, []
+    name, first, statements = file.function("copy", dict.fromkeys("xy", file.type(node.output))), 0, []
     for part in node.inputs:
         size = math.prod(file.shape(part))
         statements.append(f"{name}({size}, {file.operand(part)}, {file.operand(node.output)} + {first});")

@@ -1,11 +1,129 @@
-"""How the C file rounds to a format: a function for each, which calls the helper of its family."""
+"""How the C file rounds to a format: a function for each, which calls the helper of its family.
+
+C99 leaves the right shift of negative numbers open and the overflow of signed ones undefined, so shifts work on
+magnitudes, which are unsigned. A *total* is an integer below 2**63 in magnitude and stands for ``total * 2**-shift``
+units of the format to which it is rounded; a negative shift is for totals beyond every limit.
+"""
 
 from dataclasses import replace
 
 from golden.c99.text import literal
 from golden.formats import Binary, Integer, Minifloat, PowerOfTwo, Ternary
 
-__all__ = ["rounding"]
+__all__ = ["ROUNDING", "rounding"]
+
+# name → (what it uses, its text)
+ROUNDING = {
+    "magnitude": (
+        (),
+        """\
+static uint64_t magnitude(int64_t x)
+{
+    return x < 0 ? 0 - (uint64_t)x : (uint64_t)x;
+}
+""",
+    ),
+    "top_bit": (
+        (),
+        """\
+/* Position of the leading 1; 0 for 0. */
+static count top_bit(uint64_t x)
+{
+    count top = 0;
+    for (count half = 32; half > 0; half /= 2) {
+        if (x >> half != 0) {
+            x >>= half;
+            top += half;
+        }
+    }
+    return top;
+}
+""",
+    ),
+    "round_even": (
+        (),
+        """\
+/* x * 2^-shift to the nearest integer, ties to even, for x below 2^63. */
+static uint64_t round_even(uint64_t x, count shift)
+{
+    if (shift <= 0)
+        return x;
+    if (shift > 63)
+        return 0;
+    const uint64_t quotient = x >> shift, rest = x - (quotient << shift), half = (uint64_t)1 << (shift - 1);
+    return rest > half || (rest == half && (quotient & 1) != 0) ? quotient + 1 : quotient;
+}
+""",
+    ),
+    "round_integer": (
+        ("magnitude", "round_even"),
+        """\
+/* To an integer, ties to even, saturated. */
+static int64_t round_integer(int64_t total, count shift, int64_t lo, int64_t hi)
+{
+    const uint64_t x = round_even(magnitude(total), shift);
+    if (total < 0)
+        return shift < 0 || x >= magnitude(lo) ? lo : -(int64_t)x;
+    return shift < 0 || x >= magnitude(hi) ? hi : (int64_t)x;
+}
+""",
+    ),
+    "round_binary": (
+        (),
+        """\
+/* To -1 or +1; 0 is +1. */
+static int64_t round_binary(int64_t total, count shift)
+{
+    (void)shift;
+    return total < 0 ? -1 : 1;
+}
+""",
+    ),
+    "round_minifloat": (
+        ("magnitude", "top_bit", "round_even"),
+        """\
+/* To a float of `mantissa` bits after the leading one, whose unit is the distance between its least numbers; ties to
+ * even, saturated at hi. Without subnormal numbers, what is below 2^mantissa becomes 0, and 2^mantissa itself, whose
+ * code means 0, the number above it. */
+static int64_t round_minifloat(int64_t total, count shift, count mantissa, int subnormals, int64_t hi)
+{
+    const uint64_t x = magnitude(total), least = (uint64_t)1 << mantissa;
+    const count top = top_bit(x), step = top - mantissa > shift ? top - mantissa : shift;
+    uint64_t y = (uint64_t)hi;
+    if (shift >= 0 && top - shift <= 62) {
+        y = round_even(x, step) << (step - shift);
+        if (!subnormals && top - shift < mantissa)
+            y = 0;
+        else if (!subnormals && y == least)
+            y = least + 1;
+        if (y > (uint64_t)hi)
+            y = (uint64_t)hi;
+    }
+    return total < 0 ? -(int64_t)y : (int64_t)y;
+}
+""",
+    ),
+    "round_power": (
+        ("magnitude", "top_bit"),
+        """\
+/* To a power of two from 2^0 to 2^most, up from sqrt(2) times a power on; 0 becomes 2^0. With a zero, 2^0 is 0. */
+static int64_t round_power(int64_t total, count shift, count most, int zero)
+{
+    const uint64_t x = magnitude(total), sqrt_2 = UINT64_C(0xb504f333f9de6484); /* below sqrt(2) * 2^63 */
+    const count top = top_bit(x);
+    count power = top - shift;
+    if (shift < 0 || power > most)
+        power = most;
+    else if (power < most && x << (63 - top) > sqrt_2)
+        power++;
+    if (power < 0 || x == 0)
+        power = 0;
+    const int64_t y = zero && power == 0 ? 0 : (int64_t)1 << power;
+    return total < 0 ? -y : y;
+}
+""",
+    ),
+}
 
 
 def limits(format):

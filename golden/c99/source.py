@@ -5,10 +5,12 @@ from math import prod
 from string import Template
 from textwrap import fill
 
+import numpy as np
+
 from golden.artefact import digest
 from golden.c99.file import File
 from golden.c99.layers import ROWS
-from golden.c99.text import comment
+from golden.c99.text import WIDTH, comment
 from golden.errors import InputError
 
 __all__ = ["source"]
@@ -72,7 +74,7 @@ $check        ${name}_run(input, logits);
 
 CHECK = Template("""\
         for (count k = 0; k < $INPUT; k++) {
-            if (input[k] < $lo || input[k] > $hi) {
+            if ($beyond) {
                 fprintf(stderr, "$name: an integer of a sample must be $lo to $hi, not %lld\\n", (long long)input[k]);
                 return 2;
             }
@@ -81,11 +83,11 @@ CHECK = Template("""\
 
 
 def source(network, name="network"):
-    """The C99 text of `network`: a function ``<name>_run`` from one sample to the logits that golden gives, bit for bit.
+    """The C99 text of `network`: a function ``<name>_run`` from a sample to the logits that golden gives, bit for bit.
 
-    One file without dependencies but `<stdint.h>` (`<float.h>` for sums in FP32 and `<math.h>` for lrn, which is the one
-    operation that is not exact). Parameters are constant arrays, buffers are static and shared by tensors that are not
-    needed at one time. Sums are exact in 32, 64 or 128 bits, whichever their weights ask for.
+    One file without dependencies but `<stdint.h>`, `<float.h>` for sums in FP32, and `<math.h>` for lrn, which is the
+    one operation that is not exact. Parameters are constant arrays, buffers are static and shared by tensors that are
+    not needed at one time. Sums are exact in 32, 64 or 128 bits, whichever their weights ask for.
 
     Parameters
     ----------
@@ -96,7 +98,7 @@ def source(network, name="network"):
     Raises
     ------
     InputError
-        If `name` is no such identifier, or an operation has no C or sums that C has no room for.
+        If `name` is no such identifier, or an operation has no row in `golden.c99.layers.ROWS`.
 
     Source: Gysel, Ristretto, section 9.7.3, which leaves it for the future.
     """
@@ -128,13 +130,15 @@ def source(network, name="network"):
         "logits": file.operand(network.output),
     }
     file.sizes = {words["INPUT"]: words["input_size"], words["OUTPUT"]: words["output_size"]} | file.sizes
-    every = tensor.format.hi - tensor.format.lo == (1 << 8 * tensor.format.dtype.itemsize) - 1
+    limits = np.iinfo(tensor.format.dtype)
+    beyond = [f"input[k] < {tensor.format.lo}"] if limits.min < tensor.format.lo else []
+    beyond += [f"input[k] > {tensor.format.hi}"] if tensor.format.hi < limits.max else []
     parts = {
         "sizes": "\n".join(f"    {key} = {value}," for key, value in file.sizes.items()),
         "functions": "\n".join(file.functions.values()),
         "constants": "\n\n".join(text for _, text, _ in file.constants.values()),
         "buffers": "\n".join(file.declarations()),
-        "check": "" if every else CHECK.substitute(words),
+        "check": CHECK.substitute(words, beyond=" || ".join(beyond)) if beyond else "",
     }
     return FILE.substitute(words, **parts)
 
@@ -143,12 +147,9 @@ def layer(file, node):
     """The lines that run `node`, under a comment."""
     if node.op not in ROWS:
         raise InputError(f"node {node.name!r}: C has no {node.op}; it has {', '.join(ROWS)}")
-    try:
-        statements = ROWS[node.op](file, node, file.network.operations[node.name])
-    except InputError as error:
-        raise InputError(f"node {node.name!r}: {error}") from None
+    statements = ROWS[node.op](file, node, file.network.operations[node.name])
     for text in (f"/* {title(file.network, node)} */", *statements):
-        yield fill(text, 120, initial_indent="    ", subsequent_indent="        ", break_on_hyphens=False)
+        yield fill(text, WIDTH, initial_indent="    ", subsequent_indent="        ", break_on_hyphens=False)
 
 
 def title(network, node):
@@ -157,5 +158,5 @@ def title(network, node):
     for role, parameter in ((role, network.parameters[name]) for role, name in node.parameters.items()):
         if parameter.format is not None:
             given.append(f"{role} {parameter.format} {list(parameter.values.shape)}")
-    given += [f"{key} {value}" for key, value in node.attributes.items() if key != "format"]
+    given += [f"{key} {value}" for key, value in sorted(node.attributes.items()) if key != "format"]
     return comment(f"{node.name}: {node.op} of {', '.join(given)}; gives {network.tensors[node.output]}")

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-__all__ = ["Names", "array", "comment", "ctype", "literal"]
+__all__ = ["WIDTH", "Names", "array", "comment", "ctype", "literal"]
 
 WIDTH = 120  # of a line
 KEYWORDS = set(

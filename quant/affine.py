@@ -1,0 +1,173 @@
+"""Integers of a network on their way to the next rounding: sums that are worth something, offset and rectified."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from golden.elementwise import AddSpec
+from golden.errors import InputError
+from golden.formats import Integer, fitting
+from golden.requant import RequantSpec, fold_affine
+
+__all__ = ["Value", "binarised", "rounded", "whole"]
+
+WIDEST_FACTOR = 32  # bits; of sums it is 62
+B_WIDTH = 61
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """``v = sum over terms of scale[c] * integer, + offset[c]``, and ``max(v, 0)`` if `relu`.
+
+    Parameters
+    ----------
+    terms : tuple of (str, float64 array)
+        One or two tensors of a network, each with its scales [C].
+    offset : float64 array [C]
+    relu : bool
+    """
+
+    terms: tuple
+    offset: np.ndarray
+    relu: bool = False
+
+    @classmethod
+    def of(cls, tensor, scale, channels):
+        """The integers of a tensor, worth `scale` each."""
+        return cls(((tensor, np.full(channels, float(scale))),), np.zeros(channels))
+
+    @property
+    def tensor(self):
+        """The tensor of a value of one term, None of one of two."""
+        return self.terms[0][0] if len(self.terms) == 1 else None
+
+    @property
+    def unit(self):
+        """What each integer is worth, if the value is nothing but the integers of one tensor; else None."""
+        scale = self.terms[0][1]
+        plain = self.tensor is not None and not self.relu and not self.offset.any()
+        return float(scale[0]) if plain and scale[0] > 0 and (scale == scale[0]).all() else None
+
+    def affine(self, gain, offset):
+        """This value times `gain` plus `offset`, vectors [C], before any `relu`."""
+        terms = tuple((tensor, scale * gain) for tensor, scale in self.terms)
+        return replace(self, terms=terms, offset=self.offset * gain + offset)
+
+
+def operand(builder, value):
+    """Bits of the longest integer of a value, as a signed one."""
+    formats = [builder.tensors[tensor].format for tensor, _ in value.terms]
+    return max(fitting(fmt.lo, fmt.hi).width for fmt in formats)
+
+
+def widest(builder, value):
+    """Bits of the widest multipliers that sums of 62 bits allow."""
+    width = min(WIDEST_FACTOR, B_WIDTH - 1 - operand(builder, value))
+    if width < 2:
+        raise InputError(f"integers of {operand(builder, value)} bits are too long to requantise")
+    return width
+
+
+def folded(builder, value, unit):
+    """(list of m, b, s): ``(sum of m * integer, + b) * 2**-s`` is close to the value in units of `unit`.
+
+    Multipliers are as wide as sums of 62 bits allow, at most 32 bits: within ``2**-(bits - 1)`` of what they stand for,
+    relative to the greater. Scales that are all powers of two are exact. Common factors of two are taken out again.
+    """
+    width = widest(builder, value)
+    spec = RequantSpec(x=Integer(2, signed=True), y=Integer(2, signed=True), m_width=width, b_width=B_WIDTH)
+    scales = [scale / unit for _, scale in value.terms]
+    greatest = np.max(np.abs(scales), axis=0)
+    _, b, s = fold_affine(spec, np.minimum(greatest, 2.0**width), value.offset / unit)
+    if (greatest * 2.0**s >= 2.0 ** (width - 1)).any():
+        raise InputError(f"a scale of {greatest.max():.3g} units is too large for a multiplier of {width} bits")
+    factors = [np.rint(np.ldexp(scale, s)).astype(np.int64) for scale in scales]
+    common = s.copy()
+    for p in (*factors, b):
+        common = np.minimum(common, np.where(p == 0, 63, np.bitwise_count((p & -p) - 1)))
+    return [m >> common for m in factors], b >> common, s - common
+
+
+def width(*vectors):
+    """Bits of the narrowest signed format that holds all integers of `vectors`."""
+    return fitting(min(int(v.min()) for v in vectors), max(int(v.max()) for v in vectors)).width
+
+
+def emit(builder, name, value, factors, b, s, fmt, unit):
+    """Add the node ``sat(rne((sum of m * integer, + b) * 2**-s))`` in format `fmt`: a requant or, failing that, an add."""
+    tensors = [tensor for tensor, _ in value.terms]
+    formats = [builder.tensors[tensor].format for tensor in tensors]
+    if len(tensors) == 1 and formats[0].signed:
+        spec = RequantSpec(x=formats[0], y=fmt, m_width=width(*factors), b_width=width(b))
+        op, names, widths = "requant", ("m", "b"), {"m_width": spec.m_width, "b_width": spec.b_width}
+    else:  # requant takes no unsigned integers
+        if len(tensors) == 1:
+            tensors, formats, factors = tensors * 2, formats * 2, [*factors, np.zeros_like(b)]
+        spec = AddSpec(a=formats[0], b=formats[1], y=fmt, m_width=width(*factors), d_width=width(b))
+        op, names, widths = "add", ("m_a", "m_b", "d"), {"m_width": spec.m_width, "d_width": spec.d_width}
+    vectors = (*factors, b, np.minimum(s, spec.s_limit))
+    parameters = {role: (None, p) for role, p in zip((*names, "s"), vectors, strict=True)}
+    return builder.add(name, op, *tensors, parameters=parameters, attributes={"format": fmt.name, **widths}, unit=unit)
+
+
+def stepped(builder, name, tensor, factor, addend, fmt, unit):
+    """Add the node ``sat(factor * integer + addend)`` behind a tensor of signed integers."""
+    channels = builder.tensors[tensor].shape[0]
+    value = Value.of(tensor, 1.0, channels)
+    factors, b, s = (np.full(channels, n, np.int64) for n in (factor, addend, 0))
+    return emit(builder, name, value, [factors], b, s, fmt, unit)
+
+
+def rounded(builder, name, value, target, unit):
+    """Add the nodes that quantise a value as the `Quantiser` `target` does; the name of the tensor, `name`.
+
+    One node does, where the limits are those of the format. A narrower end is cut off by a step out of the format,
+    where integers saturate, and back; a rectified value that may still be negative gets a relu.
+    """
+    fmt, factors = target.format, folded(builder, value, unit)
+    low, high = target.lo > fmt.lo and not value.relu, target.hi < fmt.hi
+    rectified = value.relu and fmt.signed
+    if high:
+        wide = Integer(fmt.width + 1, signed=True)
+        first = emit(builder, f"{name}_rounded", value, *factors, wide, unit)
+        first = stepped(builder, f"{name}_above", first, 1, wide.hi - target.hi, wide, unit)
+        return stepped(builder, name, first, 1, target.hi - wide.hi, fmt, unit)
+    first = emit(builder, f"{name}_rounded" if low or rectified else name, value, *factors, fmt, unit)
+    if low:
+        below = target.lo - fmt.lo
+        first = stepped(builder, f"{name}_below", first, 1, -below, fmt, unit)
+        first = stepped(builder, name, first, 1, below, fmt, unit)
+    return builder.add(name, "relu", first, unit=unit) if rectified else first
+
+
+def binarised(builder, name, value, unit):
+    """Add the nodes that make +1 of a value of at least 0 and -1 of one below; the name of the tensor, `name`.
+
+    ``v + 1`` saturates to two bits, where all that is not 1 was negative; twice that, less 2, and 1 added again.
+    """
+    fmt = Integer(2, signed=True)
+    factors, b, s = folded(builder, value, 1.0)
+    first = emit(builder, f"{name}_sign", value, factors, b + 1, np.zeros_like(s), fmt, None)
+    first = stepped(builder, f"{name}_ends", first, 2, -2, fmt, None)
+    return stepped(builder, name, first, 1, 1, fmt, unit)
+
+
+def whole(builder, name, value):
+    """Add the node that makes integers of one unit of a value, without rounding where that is possible; (name, unit).
+
+    The unit is the greatest scale over a power of two: the least power that makes whole numbers of all scales and
+    offsets, up to what multipliers of 32 bits, or as many as sums of 62 bits allow, can hold.
+    """
+    scales = [scale for _, scale in value.terms]
+    greatest = float(np.max(np.abs(scales))) or 1.0
+    room = B_WIDTH - 1 - max(0, int(np.ceil(np.log2(np.abs(value.offset).max() / greatest + 1))))
+    for power in range(min(widest(builder, value) - 2, room) + 1):
+        unit = greatest * 2.0**-power
+        *factors, b = (np.rint(p / unit) for p in (*scales, value.offset))
+        if all((p / unit == n).all() for p, n in zip((*scales, value.offset), (*factors, b), strict=True)):
+            break
+    factors, b = [m.astype(np.int64) for m in factors], b.astype(np.int64)
+    limit = sum(int(np.abs(m).max()) for m in factors) << (operand(builder, value) - 1)
+    fmt = fitting(-limit - int(np.abs(b).max()), limit + int(np.abs(b).max()))
+    first = emit(builder, f"{name}_sums" if value.relu else name, value, factors, b, np.zeros_like(b), fmt, unit)
+    return (builder.add(name, "relu", first, unit=unit) if value.relu else first), unit

@@ -1,0 +1,113 @@
+"""``python -m quant approximate``: its arguments, and what it does with them."""
+
+from fractions import Fraction
+from pathlib import Path
+
+from golden import artefact
+from golden.errors import InputError
+from quant.approximate import Plan, approximate
+from quant.cache import BUILD
+from quant.files import dataset
+from quant.report import text, write
+from quant.rules import BIASES, SCHEMES
+from quant.search import NARROWEST, STEPS, WIDEST
+from quant.sources import source
+from quant.tune import OUTPUTS, Tuning
+
+__all__ = ["FOLDER", "add_arguments", "run"]
+
+FOLDER = BUILD.parent / "approximate"
+WIDTHS = {"conv": "convolution weights", "dense": "dense weights", "outputs": "layer outputs", "all": "all numbers"}
+
+
+def add_arguments(program):
+    """The arguments of the command."""
+    add = program.add_argument
+    add("source", help="an ONNX or QONNX file, a file of torch.export (.pt2), or module:function")
+    add("--data", required=True, help="mnist, an .npz file with x and y, or a folder with a folder of images a class")
+    add("--scheme", help=f"{', '.join(SCHEMES)}; {Plan.scheme} by default; QONNX brings its own formats")
+    add("--margin", type=float, default=100 * Plan.margin, help="points of accuracy, in percent, that may be lost")
+    for group, what in WIDTHS.items():
+        add(f"--{group}", type=int, metavar="BITS", help=f"width of {what}, {NARROWEST} to {WIDEST}, not searched")
+    add("--repair", default=Plan.step, metavar="STEP", help=f"by what widths grow again: {' or '.join(STEPS)}")
+    add("--biases", metavar="KIND", help=f"{' or '.join(BIASES)}; what suits the scheme by default")
+    add("--unsigned", action="store_true", help="unsigned outputs where a ReLU alone uses them")
+    add("--accumulate", default=Plan.accumulate, metavar="KIND", help="exact; fp32, in a tree of 16 lanes; fp32x8, ...")
+    add("--unit", default="1/255", help="what a step of a uint8 pixel is worth to the network")
+    add("--tune", type=int, default=0, metavar="EPOCHS", help="epochs of fine-tuning")
+    add("--rate", type=float, default=Tuning.rate, help="learning rate of fine-tuning")
+    add("--shift", type=int, default=Tuning.shift, metavar="PIXELS", help="moves images at random while tuning")
+    add("--tuned-outputs", default=Tuning.outputs, metavar="KIND", help=f"while tuning: {' or '.join(OUTPUTS)}")
+    add("--lanes", type=int, default=Plan.lanes, help="of the MAC trees whose cycles and area are given")
+    add(
+        "--no-area",
+        action="store_true",
+        help="do not synthesise MAC trees, for accuracy against area: it takes minutes",
+    )
+    add("--seed", type=int, default=Plan.seed)
+    add("--output", type=Path, metavar="FOLDER", help=f"of the artefact and the report, by default below {FOLDER}")
+
+
+def plan(arguments):
+    """The `Plan` of the arguments."""
+    try:
+        unit = float(Fraction(arguments.unit))
+    except (ValueError, ZeroDivisionError):
+        raise InputError(f"unit must be a number such as 1/255, not {arguments.unit!r}") from None
+    tuning = None
+    if arguments.tune != 0:
+        settings = {"rate": arguments.rate, "shift": arguments.shift, "outputs": arguments.tuned_outputs}
+        tuning = Tuning(epochs=arguments.tune, seed=arguments.seed, **settings)
+    return Plan(
+        scheme=Plan.scheme if arguments.scheme is None else arguments.scheme,
+        margin=arguments.margin / 100,
+        widths={group: bits for group in WIDTHS if (bits := getattr(arguments, group)) is not None},
+        step=arguments.repair,
+        biases=arguments.biases,
+        unsigned=arguments.unsigned,
+        accumulate=arguments.accumulate,
+        tuning=tuning,
+        lanes=arguments.lanes,
+        unit=unit,
+        seed=arguments.seed,
+    )
+
+
+def run(arguments):
+    """Approximate, print the report, write the artefact and the report, and say where."""
+    asked = plan(arguments)
+    data = dataset(arguments.data, arguments.seed)
+    graph, taken = source(arguments.source, tuple(data.train.images.shape[1:]))
+    if taken is not None and (arguments.scheme is not None or asked.widths):
+        raise InputError(f"{arguments.source} brings its own formats; a scheme and widths are for float networks")
+    name = arguments.source.rpartition(":")[2] if ":" in arguments.source else Path(arguments.source).stem
+    area = None if arguments.no_area else areas()
+    result = approximate(graph, data, asked, taken=taken, area=area, build=BUILD, name=name)
+    folder = arguments.output or FOLDER / f"{name}-{result.figures['scheme'].replace(' ', '-')}"
+    artefact.save(folder / "network.safetensors", result.network)
+    print(f"\n{text(result.figures)}")
+    for path in (folder / "network.safetensors", *write(result.figures, folder)):
+        print(path)
+
+
+def areas():
+    """(MacSpec, lanes) → area of its MAC tree in gate equivalents, by synthesis; without it None, said in a line."""
+    try:
+        from synth.library import find
+        from synth.trees import tree_area
+
+        find()
+    except ModuleNotFoundError as error:
+        print(f"no areas: the Python package {error.name} is not installed: run make tools")
+        return None
+    except InputError as error:
+        print(f"no areas: {error}")
+        return None
+
+    def area(spec, lanes):
+        print(f"  area of {lanes} lanes: {spec.a} times {spec.w}, to {spec.y}", end="", flush=True)
+        found = tree_area(spec, lanes)
+        print(f", {found:,.0f} GE")
+        return found
+
+    return area

@@ -1,0 +1,68 @@
+"""Where a network to approximate comes from."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import torch
+
+from golden.errors import InputError
+from quant.from_onnx import from_onnx
+from quant.from_torch import from_exported, from_module
+
+__all__ = ["source"]
+
+ALLOWED = "an ONNX or QONNX file, a file of torch.export (.pt2), or module:function"
+
+
+def source(name, shape):
+    """The float `Graph` that `name` says, and the `Assignment` that comes with it, or None.
+
+    A function is called without arguments and gives a torch module in float.
+
+    Parameters
+    ----------
+    name : str
+        ``net.onnx``, ``net.pt2`` or ``package.module:function``.
+    shape : tuple
+        Of an input of the module, [C, H, W] or [features]; files know it.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, module or function, or it cannot be traced or taken over.
+    """
+    path = Path(name)
+    if path.suffix == ".onnx":
+        found = from_onnx(existing(path))
+        return found if isinstance(found, tuple) else (found, None)
+    if path.suffix == ".pt2":
+        return from_exported(existing(path)), None
+    module, colon, function = name.partition(":")
+    if not colon or not all(part.isidentifier() for part in (*module.split("."), function)):
+        raise InputError(f"a network must be {ALLOWED}, not {name!r}")
+    return from_module(made(module, function), shape), None
+
+
+def existing(path):
+    """`path`, if it is a file."""
+    if not path.is_file():
+        raise InputError(f"{path} is no file; a network must be {ALLOWED}")
+    return path
+
+
+def made(module, function):
+    """What the function makes: a torch module."""
+    sys.path.insert(0, "")  # a user's own module, beside the command
+    try:
+        code = importlib.import_module(module)
+    except ImportError as error:
+        raise InputError(f"module {module} cannot be imported: {error}") from None
+    finally:
+        sys.path.remove("")
+    if not callable(call := getattr(code, function, None)):
+        raise InputError(f"module {module} has no function {function}")
+    found = call()
+    if not isinstance(found, torch.nn.Module):
+        raise InputError(f"{module}:{function} must make a torch module, not {type(found).__name__}")
+    return found

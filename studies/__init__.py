@@ -1,0 +1,1 @@
+"""Published tables and figures, redrawn from golden, the RTL and the synthesis, beside what their authors printed."""

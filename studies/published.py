@@ -1,0 +1,38 @@
+"""What authors published, beside which the studies put their own figures. Accuracies are shares of 1."""
+
+__all__ = ["FIGURE_8_1", "TABLE_4_1", "TABLE_5_1", "TABLE_5_2", "TABLE_6_1", "TABLE_7_1"]
+
+# Gysel, Ristretto. In tables of tuned networks: the float network, what was reached, and that without tuning.
+TABLE_4_1 = {
+    "lenet": {"float": 0.9915, "tuned": 0.9888, "untuned": 0.8890, "format": "Q4.4"},
+    "cifar10": {"float": 0.8169, "tuned": 0.8138, "untuned": 0.8094, "format": "Q8.8"},
+}
+TABLE_5_1 = {  # network → part → width → accuracy, everything else float
+    "lenet": {
+        "outputs": {16: 0.991, 8: 0.991, 4: 0.989, 2: 0.859},
+        "conv": {16: 0.991, 8: 0.991, 4: 0.991, 2: 0.989},
+        "dense": {16: 0.991, 8: 0.991, 4: 0.989, 2: 0.987},
+    },
+    "cifar10": {
+        "outputs": {16: 0.816, 8: 0.816, 4: 0.796, 2: 0.480},
+        "conv": {16: 0.817, 8: 0.814, 4: 0.759, 2: 0.191},
+        "dense": {16: 0.817, 8: 0.808, 4: 0.799, 2: 0.775},
+    },
+}
+TABLE_5_2 = {  # widths of outputs, convolution weights, dense weights
+    "lenet": {
+        (4, 4, 4): {"float": 0.9915, "tuned": 0.9895, "untuned": 0.9872},
+        (4, 2, 2): {"float": 0.9915, "tuned": 0.9881, "untuned": 0.9803},
+    },
+    "cifar10": {(8, 8, 8): {"float": 0.8169, "tuned": 0.8144, "untuned": 0.8064}},
+}
+TABLE_6_1 = {
+    "lenet": {"float": 0.9915, "tuned": 0.9920, "untuned": 0.9920, "format": "4, 3"},
+    "cifar10": {"float": 0.8169, "tuned": 0.8085, "untuned": 0.8047, "format": "5, 2"},
+}
+TABLE_7_1 = {
+    "lenet": {"float": 0.9915, "tuned": 0.9916, "untuned": 0.9909},
+    "cifar10": {"float": 0.8169, "tuned": 0.7748, "untuned": 0.7465},
+}
+# The figure is a plot; these of its points are in the text (sections 8.2 and 8.3, table 4.1).
+FIGURE_8_1 = {"dynamic fixed point": {5: 0.9915}, "minifloat": {5: 0.9796, 4: 0.1009}, "fixed point": {8: 0.8890}}

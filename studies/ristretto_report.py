@@ -1,0 +1,203 @@
+"""The study of Ristretto as Markdown and pictures, made from its JSON values alone."""
+
+from pathlib import Path
+
+from golden.errors import replacing
+from quant.plots import picture
+
+__all__ = ["markdown", "pictures", "write"]
+
+TITLES = {"sgd": "trained as Caffe does", "adamw": "this project's best base"}
+COLOURS = {"fixed": "#57606a", "dfp": "#0969da", "minifloat": "#bc4c00"}
+NAMES = {"fixed": "fixed point", "dfp": "dynamic fixed point", "minifloat": "minifloat"}
+PARTS = {"outputs": "layer outputs", "conv": "convolution weights", "dense": "dense weights"}
+CHANCE = 0.1
+
+
+def percent(value):
+    """An accuracy as the thesis prints it."""
+    return f"{value:.2%}"
+
+
+def mean(found):
+    """Mean of the runs and their standard deviation."""
+    return percent(found["mean"]) + ("" if found["deviation"] is None else f" ± {found['deviation']:.2%}")
+
+
+def table(head, rows):
+    """A Markdown table."""
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
+
+
+def tuned(study):
+    """Tables 4.1, 5.2, 6.1 and 7.1."""
+    head = ["table", "network", "published float", "untuned", "tuned"]
+    for base in study["bases"]:
+        head += [f"{base}: float", "untuned", "tuned", "ties"]
+    rows = []
+    for i, row in enumerate(next(iter(study["bases"].values()))["tuned"]):
+        published = row["published"]
+        cells = [row["table"], row["row"], *(percent(published[key]) for key in ("float", "untuned", "tuned"))]
+        for base in study["bases"].values():
+            ours = base["tuned"][i]
+            cells += [mean(base["float"]), mean(ours["untuned"]), mean(ours["tuned"]), percent(ours["ties"])]
+        rows.append(cells)
+    return table(head, rows)
+
+
+def parts(study):
+    """Table 5.1."""
+    rows = []
+    for part, published in study["published"]["parts"].items():
+        for base, found in study["bases"].items():
+            ours = [percent(found["parts"][part][bits]) for bits in published]
+            rows.append([PARTS[part], base, *ours])
+        rows.append([PARTS[part], "published", *(f"{value:.1%}" for value in published.values())])
+    bits = [f"{bits} bits" for bits in next(iter(study["published"]["parts"].values()))]
+    return table(["part", "network", *bits], rows)
+
+
+def curves(study):
+    """Figure 8.1 in numbers."""
+    rows = []
+    for base, found in study["bases"].items():
+        for scheme, points in found["curves"].items():
+            rows.append([NAMES[scheme], base, *(percent(points[str(bits)]["test"]) for bits in study["sweep"])])
+    return table(["family", "network", *(f"{bits}" for bits in study["sweep"])], rows)
+
+
+def ordered(study):
+    """Exact sums beside sums in FP32."""
+    rows = []
+    for base, found in study["bases"].items():
+        row = found["ordered"]
+        rows.append([base, row["images"], *(", ".join(map(percent, row[key])) for key in ("exact", "fp32"))])
+    return table(["network", "test images", "exact sums", "FP32, a tree of 16 lanes"], rows)
+
+
+def ranges(study):
+    """Figure 4.1 in numbers."""
+    rows = []
+    for what, found in study["ranges"]["groups"].items():
+        low, high = found["bulk"]
+        rows.append([what, f"{found['numbers']:,}", f"2^{low} to 2^{high + 1}", f"{found['greatest']:.3g}"])
+    return table(["numbers", "how many", "99 % of them lie in", "greatest"], rows)
+
+
+def areas(study):
+    """The MAC trees."""
+    rows = []
+    for row in study["areas"]:
+        cells = [row["family"], row["bits"], row["formats"], f"{row['gate_equivalents']:,.0f}"]
+        cells += [f"{row['unit_gate_equivalents']:,.0f}", f"{row['period_ns']:.2f}"]
+        rows.append([*cells, f"{row['energy_pj']:.2f}"])
+    head = ["family", "bits", "formats", "tree of 16 lanes, GE", "of it a lane's MAC, GE", "clock, ns"]
+    return table([*head, "energy a product, pJ"], rows)
+
+
+def markdown(study):
+    """The whole page."""
+    titles = "; ".join(f"*{base}*: {TITLES[base]}" for base in study["bases"])
+    seeds = len(study["seeds"])
+    sections = [
+        "# Ristretto, redrawn",
+        "Made by `make ristretto` from JSON: P. Gysel, *Ristretto: Hardware-Oriented Approximation of Convolutional "
+        "Neural Networks*, for LeNet on all of MNIST. Every accuracy but those called float is that of golden's "
+        "integers with exact sums, on all 10,000 test images, which are read after every choice; a mean is of "
+        f"{seeds} seed{'s' * (seeds > 1)}, with the standard deviation. Networks are `lenet_caffe`, {titles}. Commit "
+        f"{study['commit']}.",
+        "The input is the raw pixel, 8 bits, in every row. Biases are 16 bits wide except in the rows of fixed point "
+        "and minifloat, where they have the one format of all numbers. Logits are quantised as all layer outputs: "
+        "*ties* is the share of images with more than one greatest logit, of which the first counts.",
+        "## Tables 4.1, 5.2, 6.1 and 7.1: tuned networks",
+        tuned(study),
+        "Tuned with shadow weights, weights rounded stochastically and float outputs, by Adam; untuned networks are "
+        "the same before that.",
+        "## Table 5.1: one part at a time",
+        parts(study),
+        "Seed 0, untuned. What the thesis leaves in floating point has 16 bits here.",
+        "## Figure 8.1: accuracy against bits",
+        "![accuracy against bits](ristretto-bits.png)",
+        curves(study),
+        "Seed 0, untuned, all parts of one width.",
+        "## Figure 4.1: ranges",
+        "![ranges](ristretto-ranges.png)",
+        ranges(study),
+        f"Forward propagation of {study['ranges']['images']} images, magnitudes truncated to powers of two; the thesis "
+        "has 99 % of its parameters between 2^-10 and 2^0 and of its dense outputs between 2^-4 and 2^5.",
+        "## What narrow numbers cost, and accuracy against area",
+        "![accuracy against area](ristretto-area.png)",
+        areas(study),
+        "Area, clock and energy of the `mac_tree` targets with 16 lanes (see [synthesis](synthesis.md)); energy on "
+        "random operands.",
+        "## Sums in FP32",
+        ordered(study),
+        "The same tuned 8-bit minifloat networks, on the first test images, with sums as the thesis simulates them.",
+    ]
+    return "\n\n".join(section.rstrip("\n") for section in sections) + "\n"
+
+
+def axis_of_accuracy(axis):
+    """An axis that shows both chance and the last hundredths."""
+    axis.set_yscale("function", functions=(lambda y: -((1.002 - y) ** 0.25), lambda t: 1.002 - (-t) ** 4))
+    ticks = (0.1, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
+    axis.set_yticks(ticks, [f"{100 * tick:g} %" for tick in ticks])
+    axis.set_ylim(0.05, 1.0)
+    axis.grid(alpha=0.3)
+
+
+def pictures(study, folder):
+    """Write the three pictures."""
+    bases = study["bases"]
+    with picture(folder / "ristretto-bits.png", 1, len(bases), (5.6 * len(bases), 4.2)) as axes:
+        for axis, (base, found) in zip(axes, bases.items(), strict=True):
+            for scheme, points in found["curves"].items():
+                bits = [int(b) for b in points]
+                accuracies = [point["test"] for point in points.values()]
+                axis.plot(bits, accuracies, "o-", color=COLOURS[scheme], label=NAMES[scheme])
+            axis.axhline(found["float"]["runs"][0], color="black", linewidth=0.8, linestyle=":", label="float")
+            axis_of_accuracy(axis)
+            axis.set_xlabel("bits of weights and layer outputs")
+            axis.set_ylabel("test accuracy")
+            axis.set_title(f"lenet_caffe, {TITLES[base]}", fontsize=10)
+            axis.legend(fontsize=8)
+    groups = study["ranges"]["groups"]
+    with picture(folder / "ristretto-ranges.png", 1, len(groups), (3.2 * len(groups), 3)) as axes:
+        for axis, (what, found) in zip(axes, groups.items(), strict=True):
+            shares = {int(e): 100 * value for e, value in found["histogram"].items()}
+            axis.bar(list(shares), list(shares.values()), width=0.9, align="edge", color="#57606a")
+            axis.set_xlim(-16, 9)
+            axis.set_title(what, fontsize=10)
+            axis.set_xlabel("log2 of the magnitude")
+        axes[0].set_ylabel("% of numbers")
+    cost = {(row["family"], row["bits"]): row["gate_equivalents"] for row in study["areas"]}
+    with picture(folder / "ristretto-area.png", 1, len(bases), (5.6 * len(bases), 4.2)) as axes:
+        for axis, (base, found) in zip(axes, bases.items(), strict=True):
+            for scheme, points in found["curves"].items():
+                known = [
+                    (cost[scheme, int(b)], point["test"], b) for b, point in points.items() if (scheme, int(b)) in cost
+                ]
+                axis.plot(*list(zip(*known, strict=True))[:2], "o-", color=COLOURS[scheme], label=NAMES[scheme])
+                for area, accuracy, bits in known:
+                    axis.annotate(bits, (area, accuracy), fontsize=7, xytext=(3, -9), textcoords="offset points")
+            for row in found["tuned"]:
+                if row["table"] == "7.1" and ("pow2", 4) in cost:
+                    axis.plot(
+                        cost["pow2", 4], row["untuned"]["mean"], "D", color="#1a7f37", label="power of two weights"
+                    )
+            axis_of_accuracy(axis)
+            axis.set_xscale("log")
+            axis.set_xlabel("area of a MAC tree of 16 lanes, gate equivalents")
+            axis.set_ylabel("test accuracy")
+            axis.set_title(f"lenet_caffe, {TITLES[base]}", fontsize=10)
+            axis.legend(fontsize=8)
+
+
+def write(study, folder):
+    """Write ``ristretto.md`` and its pictures to `folder`; the path of the page."""
+    folder = Path(folder)
+    pictures(study, folder)
+    with replacing(folder / "ristretto.md") as temporary:
+        temporary.write_text(markdown(study), encoding="utf-8")
+    return folder / "ristretto.md"

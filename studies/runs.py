@@ -1,0 +1,120 @@
+"""Runs of many approximations: each cached by all that decides it, two at a time."""
+
+import dataclasses
+import hashlib
+import json
+import multiprocessing
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from golden.errors import replacing
+
+__all__ = ["Job", "run"]
+
+PACKAGES = ("golden", "golden.formats", "quant")
+WORKERS = 2
+KEPT = ("plan", "data", "held_out", "met", "test", "assignment", "totals")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """One approximation of one network.
+
+    Parameters
+    ----------
+    name : str
+        Identifies it among the jobs of a study.
+    source : tuple
+        ``(network, base, seed)`` of `quant.recipes.recipe`, or ``("cifar10", folder, seed)``.
+    plan : Plan
+    subset : int or None
+        Test images that are run; all by default.
+    """
+
+    name: str
+    source: tuple
+    plan: object
+    subset: int | None = None
+
+
+def modules():
+    """The names of all modules whose code decides an approximation."""
+    root = Path(__file__).parent.parent
+    found = []
+    for package in PACKAGES:
+        for path in sorted((root / package.replace(".", "/")).glob("*.py")):
+            found.append(package if path.stem == "__init__" else f"{package}.{path.stem}")
+    return tuple(name for name in found if not name.endswith("__main__"))
+
+
+def network(source, build):
+    """The float graph of a source and its dataset."""
+    from quant.from_torch import from_module
+
+    kind, base, seed = source
+    if kind == "cifar10":
+        from quant.cifar import CIFAR10_FULL, Cifar10Full, cifar10
+        from studies.training import module
+
+        dataset = cifar10(base)
+        model = module(Cifar10Full, dataset, CIFAR10_FULL, seed, build)
+    else:
+        from quant.cache import trained
+        from quant.data import mnist
+        from quant.recipes import recipe
+
+        dataset = mnist()
+        model = trained(recipe(kind, base=base, seed=seed), dataset, build=build, progress=False).model
+    return from_module(model.eval(), tuple(dataset.train.images.shape[1:])), dataset
+
+
+def work(job, build):
+    """The figures of a job, from the cache or made now: (job, JSON values)."""
+    from quant.approximate import approximate
+    from quant.cache import code_hash
+    from quant.scores import digest
+
+    graph, dataset = network(job.source, build)
+    if job.subset is not None:
+        dataset = dataclasses.replace(dataset, test=dataset.test[: job.subset])
+    decides = [job.name, dataclasses.asdict(job.plan), digest(graph), dataset.digest, job.subset, code_hash(modules())]
+    key = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
+    path = Path(build) / "studies" / f"{key}.json"
+    try:
+        return job, json.loads(path.read_text())
+    except (OSError, ValueError):
+        pass
+    name = f"{' '.join(map(str, job.source))} {job.name}"
+    result = approximate(graph, dataset, job.plan, build=Path(build) / "studies", name=name, progress=False)
+    found = {name: result.figures[name] for name in KEPT}
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(found, indent=1) + "\n")
+    return job, found
+
+
+def run(jobs, build):
+    """{(source, name): figures} of all `jobs`, in two processes of one thread each.
+
+    Jobs of one source share its training and their scores, so that they follow each other in one process.
+    """
+    os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that start now
+    chains = {}
+    for job in jobs:
+        chains.setdefault(job.source, []).append(job)
+    with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("spawn")) as pool:
+        parts = pool.map(chain, chains.values(), [build] * len(chains))
+        return {(job.source, job.name): figures for part in parts for job, figures in part}
+
+
+def chain(jobs, build):
+    """The figures of `jobs`, one after the other, and a line for each."""
+    found = []
+    for job in jobs:
+        began = time.perf_counter()
+        found.append(work(job, build))
+        figures, seconds = found[-1][1], time.perf_counter() - began
+        what = " ".join(map(str, job.source))
+        print(f"{what}, {job.name}: test {figures['test']['test']:.2%}, {seconds:.0f} s", flush=True)
+    return found
