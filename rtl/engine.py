@@ -7,12 +7,17 @@ from abc import ABC, abstractmethod
 from golden.errors import InputError
 from golden.formats import UnitFormat, parse
 
-__all__ = ["Engine", "parameter"]
+__all__ = ["Engine", "around", "parameter"]
 
 
-def parameter(default, help, **metadata):
-    """A field of an engine that a user may set: an integer, or a number format by its canonical name."""
-    return dataclasses.field(default=default, metadata={"help": help, **metadata})
+def parameter(default, help, choices=None):
+    """A field of an engine that a user may set: an integer, a number format by its canonical name, or one of `choices`."""
+    return dataclasses.field(default=default, metadata={"help": help, "choices": choices})
+
+
+def around(*steps):
+    """The sizes at and around multiples of `steps`, ascending: 1, 2, and of each step what lies beside it and its double."""
+    return tuple(sorted({1, 2} | {n for step in steps for n in (step - 1, step, step + 1, 2 * step + 1) if n > 0}))
 
 
 class Engine(ABC):
@@ -24,6 +29,16 @@ class Engine(ABC):
     operands: tuple  # keys, in the order in which a user thinks of them
     results: tuple
     sizes: tuple  # names of the numbers that shape operands, as `stimulus` takes them
+
+    @property
+    @abstractmethod
+    def boundaries(self):
+        """The values of each size at which, or beside which, the engine's behaviour changes: {size: values}."""
+
+    @property
+    @abstractmethod
+    def throughput(self):
+        """What it does in a cycle at full rate: {"unit": "MAC" or "result", "per_cycle": int}."""
 
     @abstractmethod
     def component(self):
@@ -67,6 +82,16 @@ class Engine(ABC):
     def stimulus(self, rng, **sizes):
         """Random operands over the whole range of their formats; sizes that are not given are drawn."""
 
+    def directed(self, rng, amount=1):
+        """Operands made to reach what random ones seldom do, `amount` times as many as a bench takes: [operands]."""
+        return []
+
+    def operations(self, operands):
+        """How many of the units of `throughput` the `operands` ask for."""
+        if self.throughput["unit"] == "MAC":
+            return operands["a"].size * operands["w"].shape[1]
+        return sum(result.size for result in self.golden(operands).values())
+
     def parts(self):
         """Parts worth measuring on their own: {name: component with plain ports}."""
         return {}
@@ -96,8 +121,13 @@ class Engine(ABC):
         for name, value in settings.items():
             if name not in cls.parameters():
                 raise InputError(f"no parameter is called {name!r}; allowed: {', '.join(cls.parameters())}")
-            kind = cls.parameters()[name].type
-            if issubclass(kind, UnitFormat):
+            field = cls.parameters()[name]
+            if (choices := field.metadata["choices"]) is not None:
+                if value not in choices:
+                    raise InputError(f"{name} must be {' or '.join(choices)}, not {value!r}")
+                values[name] = value
+                continue
+            if issubclass(field.type, UnitFormat):
                 values[name] = value if isinstance(value, UnitFormat) else parse(value)
                 continue
             try:

@@ -9,7 +9,7 @@ from golden.formats import Integer, Ternary, UnitFormat
 from golden.gemm import Exact, GemmSpec, gemm
 from golden.systolic import SystolicShape, systolic_cycles
 from rtl.beats import Beats, unpack_fields
-from rtl.engine import Engine, parameter
+from rtl.engine import Engine, around, parameter
 from rtl.pe import ProcessingElement
 from rtl.systolic import SystolicArray
 
@@ -67,6 +67,14 @@ class SystolicGemm(Engine):
     def spec(self, k):
         """What a GEMM with sums of `k` products computes."""
         return GemmSpec(a=self.a, w=self.w, k=k, accumulate=Exact(self.acc_width))
+
+    @property
+    def boundaries(self):
+        return dict.fromkeys(self.sizes, around(self.rows, self.cols))
+
+    @property
+    def throughput(self):
+        return {"unit": "MAC", "per_cycle": self.rows * self.cols}
 
     def component(self):
         return SystolicArray(a=self.a, w=self.w, acc_width=self.acc_width, rows=self.rows, cols=self.cols)
@@ -143,6 +151,9 @@ def assemble(rows, down, across, m, n):
 
 def random_integers(rng, fmt, shape):
     """Uniform codes of `fmt` that it emits, as integers; a quarter of them are its limits."""
-    values = fmt.nearest(np.ldexp(rng.integers(fmt.lo, fmt.hi, shape, endpoint=True), fmt.exponent))
+    if isinstance(fmt, Integer):
+        values = rng.integers(fmt.lo, fmt.hi, shape, endpoint=True)
+    else:
+        values = rng.choice(fmt.values(), shape)
     limits = rng.choice([fmt.lo, fmt.hi], shape)
     return np.where(rng.random(shape) < 0.25, limits, values)

@@ -1,11 +1,12 @@
 """Requantisation in hardware: the streaming twin of `golden.requant`."""
 
-from amaranth import Cat, ClockSignal, Const, Module, Mux, Signal, signed
+from amaranth import Cat, ClockSignal, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.arithmetic import shift_rne, widen
 from rtl.blocks import place
+from rtl.rounding import saturated
 from rtl.streams import packets, singles
 
 __all__ = ["Lane", "RequantPipeline", "parameter_layout"]
@@ -37,13 +38,7 @@ class Lane(wiring.Component):
         m.d.sync += [product.eq(self.x * self.p.m), addend.eq(self.p.b), shifts[0].eq(self.p.s)]
         m.d.sync += [total.eq(widen(product, spec.sum_width) + widen(addend, spec.sum_width)), shifts[1].eq(shifts[0])]
         m.d.comb += rounded.eq(shift_rne(m, total, shifts[1]))
-        bits = spec.y.hi.bit_length()  # the limits are 2**bits - 1 and, if signed, its complement
-        number = widen(rounded, max(spec.sum_width, spec.y.width) + 1)
-        negative, excess = rounded[-1], number[bits:-1]
-        low = negative & ~excess.all() if spec.y.signed else negative
-        high = ~negative & excess.any()
-        limits = Mux(low, *(Const(int(spec.y.codes(limit)), spec.y.width) for limit in (spec.y.lo, spec.y.hi)))
-        m.d.sync += y.eq(Mux(low | high, limits, number[: spec.y.width]))
+        m.d.sync += y.eq(saturated(rounded, spec.y))
         m.d.comb += self.y.eq(y)
         return m
 

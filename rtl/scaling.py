@@ -9,7 +9,7 @@ from golden.formats import Integer
 from golden.pipeline import REQUANT_LATENCY, requant_cycles
 from golden.requant import RequantSpec, requant
 from rtl.beats import Beats, pack_fields, unpack_fields
-from rtl.engine import Engine, parameter
+from rtl.engine import Engine, around, parameter
 from rtl.gemm import SystolicGemm, assemble, random_integers
 from rtl.layer import SystolicLayer
 from rtl.requant import Lane, RequantPipeline
@@ -38,6 +38,21 @@ def random_parameters(rng, spec, channels):
     bits = rng.integers(1, spec.b_width, channels)
     b = rng.integers(-(1 << (spec.b_width - 1)), 1 << (spec.b_width - 1), channels) >> bits
     return m, b, np.where(rng.random(channels) < 0.7, usual, s)
+
+
+def rounding(rng, spec, operands, x):
+    """`operands` with other addends and shifts: what these shift out of the sums of one row of accumulators `x` is
+    nothing, half, or a bit off either; values to round lie around and beyond the results' range, and of every size."""
+    limit, size = spec.b_limit, x.size
+    s = rng.integers(0, spec.s_limit, size, endpoint=True)
+    near = rng.integers(spec.y.lo - 3, spec.y.hi + 3, size, endpoint=True)
+    power = (np.int64(1) << rng.integers(0, spec.b_width - 1, size)) * rng.choice([-1, 1], size)
+    whole = np.where(rng.random(size) < 0.6, near, power + rng.integers(-2, 3, size))
+    s = np.where(np.abs(whole) < limit >> s, s, rng.integers(0, 3, size))
+    half = (np.int64(1) << s) >> 1
+    bit = (np.int64(1) << rng.integers(0, np.maximum(s, 1))) * rng.choice([-1, 0, 1], size)
+    wanted = (whole << s) + (half * rng.integers(0, 2, size) + bit) * (s > 0)
+    return operands | {"b": np.clip(wanted - x * operands["m"], -limit - 1, limit), "s": s}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +84,18 @@ class StreamRequant(Engine):
     def spec(self):
         """What is computed."""
         return RequantSpec(x=self.x, y=self.y, m_width=self.m_width, b_width=self.b_width)
+
+    @property
+    def boundaries(self):
+        return dict.fromkeys(self.sizes, around(self.lanes))
+
+    @property
+    def throughput(self):
+        return {"unit": "result", "per_cycle": self.lanes}
+
+    def directed(self, rng, amount=1):
+        draws = (self.stimulus(rng, rows=1, channels=16 * amount * self.lanes) for _ in range(2))
+        return [rounding(rng, self.spec, operands, operands["x"][0]) for operands in draws]
 
     def component(self):
         return RequantPipeline(spec=self.spec, lanes=self.lanes)
@@ -152,6 +179,11 @@ class SystolicRequant(SystolicGemm):
         """What is done with the sums."""
         x = Integer(self.acc_width, signed=True)
         return RequantSpec(x=x, y=self.y, m_width=self.m_width, b_width=self.b_width)
+
+    def directed(self, rng, amount=1):
+        draws = (self.stimulus(rng, m=1, n=16 * amount * self.cols) for _ in range(2))
+        sums = ((operands, operands["a"][0] @ operands["w"]) for operands in draws)
+        return [rounding(rng, self.requantisation, operands, x) for operands, x in sums]
 
     def component(self):
         return SystolicLayer(a=self.a, w=self.w, rows=self.rows, cols=self.cols, spec=self.requantisation)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 
 from golden.errors import InputError
-from golden.formats import parse
+from golden.formats import PowerOfTwo, parse
 from rtl.gemm import SystolicGemm
+from rtl.mac_tree import DynamicTree, FixedTree, MinifloatTree
 from rtl.scaling import StreamRequant, SystolicRequant
 
 __all__ = ["Target", "TARGETS", "target"]
@@ -48,6 +49,11 @@ class Target:
             raise InputError(f"{self.name}: {error}") from None
 
 
+def everywhere(name):
+    """One format for all numbers of a tree."""
+    return dict.fromkeys(("a", "w", "bias", "y"), parse(name))
+
+
 SMALL = ({"rows": 2, "cols": 3}, {"rows": 4, "cols": 1}, {})
 
 TARGETS = {
@@ -86,6 +92,45 @@ TARGETS = {
             make=SystolicRequant,
             fixed={"w": parse("ternary")},
             bench=({"rows": 2, "cols": 3}, {"rows": 4, "cols": 1, "y": "int8"}, {}),
+        ),
+        Target(
+            name="mac_tree_fixed",
+            summary="MAC tree, fixed point (Gysel, Ristretto)",
+            make=FixedTree,
+            fixed=everywhere("int8e-4"),
+            bench=(
+                {"lanes": 2, "longest": 20},
+                {"lanes": 5, "a": "uint8e-8", "w": "int4e-3", "bias": "int16e-20", "y": "int5e2", "relu": 1},
+                {},
+            ),
+        ),
+        Target(
+            name="mac_tree_dfp",
+            summary="MAC tree, dynamic fixed point: units at run time",
+            make=DynamicTree,
+            bench=(
+                {"lanes": 2, "longest": 20},
+                {"lanes": 3, "a": "uint4", "w": "int2", "y": "uint4", "bias": "int9"},
+                {},
+            ),
+        ),
+        Target(
+            name="mac_tree_pow2",
+            summary="MAC tree, power-of-two weights: shifters, no multiplier",
+            make=DynamicTree,
+            fixed={"w": parse("pow2_4"), "weights": PowerOfTwo},
+            bench=({"lanes": 2, "longest": 20}, {"lanes": 3, "a": "uint5", "w": "pow2z_3", "relu": 1}, {}),
+        ),
+        Target(
+            name="mac_tree_minifloat",
+            summary="MAC tree, minifloats",
+            make=MinifloatTree,
+            fixed=everywhere("mini_e4m3"),
+            bench=(
+                {"lanes": 2, "longest": 20},
+                {"lanes": 3, "a": "e5m2", "w": "e4m3", "bias": "fp16", "y": "e3m2", "longest": 50},
+                {},
+            ),
         ),
     )
 }

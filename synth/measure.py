@@ -122,7 +122,7 @@ def measured(view, library, operands):
         if variant != "ungated":
             rows[variant]["timing"] = clock(mapped, library).row()
     mapped = netlists["area"]
-    found = [] if whole else problems(mapped, library)
+    found = [] if whole else problems(mapped, library, getattr(view.component, "constant", ()))
     count = rows["area"]["flip_flops"]
     if view.flip_flops is not None and count != view.flip_flops:
         found.append(f"{count} flip-flops, the engine states {view.flip_flops}")
@@ -158,22 +158,16 @@ def area(mapped, library):
 
 
 def throughput(view):
-    """Products, or of what does not multiply two streams, results, a cycle at full rate."""
+    """What the engine does a cycle; of a part one product, or if it does not multiply two streams, one result."""
+    if view.name == "core":
+        return view.engine.throughput
     multiplies = {"a", "w"} <= set(view.component.signature.members)
-    if view.name != "core":
-        return {"unit": "MAC" if multiplies else "result", "per_cycle": 1}
-    if multiplies:
-        return {"unit": "MAC", "per_cycle": view.engine.rows * view.engine.cols}
-    return {"unit": "result", "per_cycle": view.engine.lanes}
+    return {"unit": "MAC" if multiplies else "result", "per_cycle": 1}
 
 
 def operations(view, operands, cycles):
     """Operations of the unit of `throughput` in a simulation of `view` with `operands`; a part does one a cycle."""
-    if view.name != "core":
-        return cycles
-    if throughput(view)["unit"] == "MAC":
-        return operands["a"].size * operands["w"].shape[1]
-    return sum(result.size for result in view.engine.golden(operands).values())
+    return view.engine.operations(operands) if view.name == "core" else cycles
 
 
 def measured_power(view, mapped, library, period_ns, operands):

@@ -19,11 +19,16 @@ def base(port):
     return port.partition("[")[0]
 
 
-def problems(mapped, library):
+def problems(mapped, library, fixed=()):
     """What is wrong with a netlist, one line each.
 
     Every input bit has to reach an output, through registers where they come; no output bit may be constant; and the
     bits of every output that carries data have to depend, together, on every input port.
+
+    Parameters
+    ----------
+    fixed : collection of str
+        Output bits that are constant on purpose.
     """
     ports = mapped.netlist["ports"]
     inputs = {name: port["bits"][0] for name, port in ports.items() if port["direction"] == "input"}
@@ -34,6 +39,7 @@ def problems(mapped, library):
 
     found = []
     constant = [name for name, bit in outputs.items() if not isinstance(bit, int) or not reached.get(bit)]
+    constant = [name for name in constant if name not in fixed]
     if constant:
         found.append(f"outputs that depend on no input: {listing(constant)}")
     together = {}

@@ -7,7 +7,7 @@ import numpy as np
 
 from rtl.beats import Beats
 
-__all__ = ["Failure", "Case", "directed", "random_cases", "extremes", "rounding", "joined", "compare", "check_padding"]
+__all__ = ["Failure", "Case", "directed", "random_cases", "extremes", "joined", "compare", "check_padding"]
 
 
 class Failure(AssertionError):
@@ -40,22 +40,20 @@ class Case:
         return f"{self.what} case, {shapes}"
 
 
-def boundaries(engine):
-    """The sizes of operands around which an engine's behaviour may change."""
-    numbers = {name: value for name, value in engine.settings().items() if isinstance(value, int)}
-    steps = [value for name, value in numbers.items() if not name.endswith("width")]
-    return sorted({1, 2} | {n for step in steps for n in (step - 1, step, step + 1, 2 * step + 1) if n > 0})
+def directed(engine, rng, amount=1):
+    """Cases with every size at and around each boundary of the engine, and all sizes 1; `extremes`; the engine's own.
 
-
-def directed(engine, rng):
-    """Cases with every size at and around each boundary of the engine, and all sizes 1; `extremes`; `rounding`."""
-    values = boundaries(engine)
+    Of the engine's own directed operands come `amount` times as many as a bench takes.
+    """
     shapes = [dict.fromkeys(engine.sizes, 1)]
-    for name, value in product(engine.sizes, values):
-        shapes.append({other: int(rng.choice(values)) for other in engine.sizes} | {name: value})
-    return [Case(engine, engine.stimulus(rng, **shape), "directed") for shape in shapes] + [
+    for name in engine.sizes:
+        for value in engine.boundaries[name]:
+            others = {other: int(rng.choice(values)) for other, values in engine.boundaries.items()}
+            shapes.append(others | {name: value})
+    return [
+        *(Case(engine, engine.stimulus(rng, **shape), "directed") for shape in shapes),
         *extremes(engine, rng),
-        *rounding(engine, rng),
+        *(Case(engine, operands, "engine's own") for operands in engine.directed(rng, amount)),
     ]
 
 
@@ -66,36 +64,6 @@ def extremes(engine, rng):
     choices = product(*([(key, min(values)), (key, max(values))] for key, values in limits.items()))
     filled = ({key: np.full_like(draws[0][key], value) for key, value in choice} for choice in choices)
     return [Case(engine, operands, "extreme") for operands in filled]
-
-
-def rounding(engine, rng, groups=16):
-    """Cases of engines that end in a requantisation, in which what it shifts out is nothing, half, or a bit off either.
-
-    With a single row of accumulators the addends make any sum. Values to round lie around and beyond the results'
-    range, and of every size.
-    """
-    if not {"m", "b", "s"} <= set(engine.operands):
-        return []
-    rows, channels = ("rows", "channels") if "x" in engine.operands else ("m", "n")
-    spec = getattr(engine, "requantisation", None) or engine.spec
-    lanes = engine.settings().get("lanes") or engine.cols
-    cases = []
-    for _ in range(2):
-        operands = engine.stimulus(rng, **{rows: 1, channels: groups * lanes})
-        x = operands["x"][0] if "x" in operands else operands["a"][0] @ operands["w"]
-        size = x.size
-        s = rng.integers(0, spec.s_limit, size, endpoint=True)
-        near = rng.integers(spec.y.lo - 3, spec.y.hi + 3, size, endpoint=True)
-        power = (np.int64(1) << rng.integers(0, spec.b_width - 1, size)) * rng.choice([-1, 1], size)
-        whole = np.where(rng.random(size) < 0.6, near, power + rng.integers(-2, 3, size))
-        limit = spec.b_limit
-        s = np.where(np.abs(whole) < limit >> s, s, rng.integers(0, 3, size))
-        half = (np.int64(1) << s) >> 1
-        bit = (np.int64(1) << rng.integers(0, np.maximum(s, 1))) * rng.choice([-1, 0, 1], size)
-        wanted = (whole << s) + (half * rng.integers(0, 2, size) + bit) * (s > 0)
-        b = np.clip(wanted - x * operands["m"], -limit - 1, limit)
-        cases.append(Case(engine, operands | {"b": b, "s": s}, "rounding"))
-    return cases
 
 
 def random_cases(engine, rng, count):

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from golden.errors import InputError, replacing
 from rtl.generate import generate
 from rtl.targets import target
-from tb.cases import compare, directed, joined, random_cases, rounding
+from tb.cases import compare, directed, joined, random_cases
 from tb.memory import Memory, Stalls
 from tb.simulators import required_module
 
@@ -227,7 +227,7 @@ class Jury:
 
     def __init__(self, engine, memory, folder):
         rng = np.random.default_rng(1)
-        cases = directed(engine, rng) + random_cases(engine, rng, 20) + rounding(engine, rng, 400)
+        cases = directed(engine, rng, amount=25) + random_cases(engine, rng, 20)
         rng.shuffle(cases)
         self.memory, self.folder = memory, folder
         self.deadline = 4000 + 30 * sum(case.cycles for case in cases)

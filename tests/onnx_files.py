@@ -3,8 +3,10 @@
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
 
-__all__ = ["Model", "floats"]
+__all__ = ["Model", "everything", "floats"]
 
 DOMAIN = "qonnx.custom_op.general"
 
@@ -57,3 +59,41 @@ class Model:
         """Write the file; its path."""
         onnx.save(self.proto(output), str(path))
         return path
+
+
+class Quant(OpRun):
+    """QONNX's Quant, written from its specification: clamp, then round half to even."""
+
+    op_domain = DOMAIN
+
+    def _run(self, x, scale, zeropt, bitwidth, signed=1, narrow=0, rounding_mode="ROUND"):
+        assert rounding_mode.upper() == "ROUND"
+        bits = int(bitwidth)
+        least = -(2 ** (bits - 1)) + narrow if signed else 0
+        greatest = 2 ** (bits - 1) - 1 if signed else 2**bits - 1 - narrow
+        return (((np.round(np.clip(x / scale + zeropt, least, greatest)) - zeropt) * scale).astype(np.float32),)
+
+
+class IntQuant(Quant):
+    """Its later name."""
+
+
+class BipolarQuant(OpRun):
+    """QONNX's BipolarQuant, written from its specification."""
+
+    op_domain = DOMAIN
+
+    def _run(self, x, scale):
+        return ((np.where(x >= 0, 1, -1) * scale).astype(np.float32),)
+
+
+def everything(model, x):
+    """Name → what ONNX's reference implementation computes of `x` for the input and every node of `model`."""
+    proto = model.proto()
+    if any(node.op_type == "DequantizeLinear" for node in proto.graph.node):
+        proto.opset_import[0].version = max(19, model.opset)  # the first version the reference has, and the same
+    del proto.graph.output[:]
+    names = [name for node in proto.graph.node for name in node.output]
+    proto.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
+    found = ReferenceEvaluator(proto, new_ops=[Quant, IntQuant, BipolarQuant]).run(None, {"x": x})
+    return {"x": x, **dict(zip(names, found, strict=True))}

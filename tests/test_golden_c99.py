@@ -87,7 +87,7 @@ def mac_network(a, w, bias, y, *, last=None, accumulate="exact", pad=1, scale=0.
 
     layer("conv1", "mac_conv", 4, 3, 2, padding=[pad, 2 * pad], relu=pad > 0)
     builder.add("pool", "max_pool", attributes={"kernel": 3, "stride": 2, "padding": 1, "ceil_mode": True})
-    layer("conv2", "mac_conv", 5, 2, 3, stride=[2, 1], padding=pad)
+    layer("conv2", "mac_conv", 5, 2, 3, stride=[3, 2], padding=pad)
     builder.add("flat", "flatten")
     layer("fc", "mac_dense", 9, to=last or y)
     return builder.build()
@@ -109,7 +109,7 @@ MACS = {
     "fp32_e4m3": ("mini_e4m3", "mini_e4m3", "mini_e4m3", "mini_e4m3", {"accumulate": "fp32"}),
     "fp32_fp16": ("fp16", "fp16", "fp16", "fp16", {"accumulate": "fp32x5", "last": "int32e-9"}),
     "fp32_one": ("int8e-4", "int12e-9", "int20e-30", "int8e-3", {"accumulate": "fp32x1", "last": "pow2_4"}),
-    "fp32_long": ("int8e20", "int8e20", "int8e20", "int8e20", {"accumulate": "fp32", "last": "int64e-5", "scale": 1e8}),
+    "fp32_long": ("int8e20", "int8e20", "int8e20", "int8e20", {"accumulate": "fp32", "last": "int64e-8", "scale": 1e8}),
 }
 
 
@@ -121,17 +121,42 @@ def test_networks_of_macs(tmp_path, name):
     assert len(np.unique(found)) >= few
 
 
-def test_wide_sums_that_cancel_round_by_their_last_bit(tmp_path):
-    """2**79 - 2**79 + a tie and one unit more, less, or none: fp16's halves decided by the last of 80 bits."""
-    hi, tie = parse("fp16").hi, 1 << 34  # integers of units 2**-48, of which fp16 has 2**24 a number there
-    builder = Builder("fp16", (6,))
-    weight = np.array([[hi, -hi, tie, 1, -1, 0], [hi, -hi, 3 * tie, 1, -1, 0], [hi, hi, 0, 0, 0, 1]])
-    parameters = {"weight": ("fp16", weight), "bias": ("fp16", [0, 0, 0])}
-    network = builder.add("fc", "mac_dense", parameters=parameters, attributes={"format": "fp16"}) and builder.build()
-    x = np.array([[hi, hi, 1 << 35, p, m, 0] for p, m in ((0, 0), (1, 0), (0, 1))] + [[1, 1, 0, 0, 0, -1]])
-    network.tensors["input"].format.check(x)
-    found = logits(compiled(tmp_path, network, *CHECKED), x.astype(np.int64))
-    np.testing.assert_array_equal(found, network.run(x))
+def test_wide_sums_round_by_their_last_bit(tmp_path):
+    """Products of fp16 in units of 2**-48: 80 bits that cancel, 2**63 and a tie of fp16, and one unit more or less."""
+    hi = parse("fp16").hi  # hi**2 == 2**80 - 2**70 + 2**58
+    cancel = [(hi, hi), *[(1 << 39, -(1 << 39))] * 4, (1 << 35, 1 << 35), (1 << 29, -(1 << 29))]
+    x, w = np.array([*cancel, (1 << 39, 1 << 24), (1 << 26, 1 << 26), (1, 1)]).T
+    even, odd = np.array([*[1] * 9, 0]), np.array([*[1] * 8, 3, 0])
+    weight = np.array([rest * w + last * (np.arange(10) == 9) for rest in (even, odd) for last in (-1, 0, 1)])
+    builder = Builder("fp16", (10,))
+    parameters = {"weight": ("fp16", np.concatenate([weight, -weight])), "bias": ("fp16", np.zeros(12, int))}
+    builder.add("fc", "mac_dense", parameters=parameters, attributes={"format": "fp16"})
+    network = builder.build()
+    found = logits(compiled(tmp_path, network, *CHECKED), x[None])
+    np.testing.assert_array_equal(found, network.run(x[None]))
+    steps = (found[0, :6] - (1 << 39)) >> 29  # of fp16, from 2**15 on
+    assert steps.tolist() == [0, 0, 1, 1, 2, 2] and (found[0, 6:] == -found[0, :6]).all()
+
+
+@pytest.mark.parametrize(
+    ("op", "format", "weight", "kind"),
+    [
+        ("dense", "int16", [-(1 << 15), -(1 << 15) + 1], "int32_t sum"),
+        ("dense", "int16", [-(1 << 15), -(1 << 15)], "int64_t sum"),
+        ("dense", "int40", [0, 0], "int64_t sum"),
+        ("mac_dense", "int32", [-(1 << 31), -(1 << 31) + 1], "int64_t sum"),
+        ("mac_dense", "int32", [-(1 << 31), -(1 << 31)], "wide sum"),
+    ],
+)
+def test_sums_are_as_long_as_their_greatest_asks_for(tmp_path, op, format, weight, kind):
+    builder = Builder(format, (2,))
+    parameters = {"weight": ("ternary" if format == "int40" else "int32", [weight])}
+    if op == "mac_dense":
+        parameters["bias"] = "int32", [0]
+    attributes = {"format": "int32e31"} if op == "mac_dense" else {"accumulate": 64}
+    builder.add("fc", op, parameters=parameters, attributes=attributes)
+    assert kind in source(builder.build())
+    check(tmp_path, builder.build())
 
 
 def rounded(builder, x, format, name):

@@ -316,7 +316,7 @@ def test_pixels_that_nothing_casts_are_refused(path):
         ("Add", (..., np.ones((4, 4), np.float32)), {}, "must have one number, or one for each of 2 channels"),
         ("Concat", ("x", "x"), {"axis": 2}, "must join channels, axis 1, not axis 2"),
         ("MaxPool", (), {"kernel_shape": [2, 2], "dilations": [2, 2]}, "must have no dilations"),
-        ("MaxPool", (), {"kernel_shape": [2, 2], "pads": [0, 0, 3, 0]}, "must not have as much more padding behind"),
+        ("MaxPool", (), {"kernel_shape": [2, 2], "pads": [0, 0, 3, 0]}, "must pad both ends of an image alike, or its end by less"),
         ("Cast", (), {"to": TensorProto.INT8}, "must make one of FLOAT, DOUBLE, FLOAT16, BFLOAT16, not INT8"),
         ("Quantise", (), {"domain": "own.ops"}, "operator Quantise is not supported of own.ops"),
     ],

@@ -15,6 +15,10 @@ SETTINGS = {
     "int8_gemm": {"rows": 2, "cols": 1, "a": "int8"},
     "requant": {"lanes": 3, "y": "int5", "x": "int20"},
     "ternary_layer": {"rows": 2, "cols": 3, "y": "uint5"},
+    "mac_tree_fixed": {"lanes": 3, "a": "uint4e-2"},
+    "mac_tree_dfp": {"lanes": 2, "bias": "int20"},
+    "mac_tree_pow2": {"lanes": 5, "w": "pow2z_3"},
+    "mac_tree_minifloat": {"lanes": 2, "y": "fp16"},
 }
 STREAMS = {  # role, bits of data, bytes of tdata, has tlast
     "ternary_gemm": [("a", 12, 2, True), ("w", 10, 2, True), ("y", 160, 20, True)],
@@ -22,8 +26,13 @@ STREAMS = {  # role, bits of data, bytes of tdata, has tlast
     "int8_gemm": [("a", 16, 2, True), ("w", 8, 1, True), ("y", 32, 4, True)],
     "requant": [("x", 60, 8, True), ("p", 3 * (16 + 48 + 6), 27, False), ("y", 15, 2, True)],
     "ternary_layer": [("a", 16, 2, True), ("w", 6, 1, True), ("p", 3 * 70, 27, False), ("y", 15, 2, True)],
+    "mac_tree_fixed": [("a", 12, 2, True), ("w", 24, 3, True), ("p", 8, 1, False), ("y", 8, 1, True)],
+    "mac_tree_dfp": [("a", 16, 2, True), ("w", 16, 2, True), ("p", 20 + 4 + 6, 4, False), ("y", 8, 1, True)],
+    "mac_tree_pow2": [("a", 40, 5, True), ("w", 15, 2, True), ("p", 32 + 4 + 6, 6, False), ("y", 8, 1, True)],
+    "mac_tree_minifloat": [("a", 16, 2, True), ("w", 16, 2, True), ("p", 8, 1, False), ("y", 16, 2, True)],
 }
 LATENCY = {"ternary_gemm": 8, "binary_gemm": 11, "int8_gemm": 3, "requant": 3, "ternary_layer": 8}
+LATENCY |= dict.fromkeys(("mac_tree_fixed", "mac_tree_dfp", "mac_tree_pow2", "mac_tree_minifloat"), 5)
 
 
 @pytest.mark.parametrize("name", TARGETS)
