@@ -1,7 +1,7 @@
 # The front door. Each target sets up what it needs, once, and says what it is doing.
 
 .DEFAULT_GOAL := help
-.PHONY: help list verilog test test-all synth mutate demo accuracy bench docs clean
+.PHONY: help list verilog test test-all synth mutate demo accuracy ristretto bench docs clean
 .SILENT:
 
 PYTHON_BIN := .venv/bin/python
@@ -15,6 +15,7 @@ help:
 	echo "make synth [TARGET=ternary_gemm]       area, clock and power in build/synth/report.md; LIBERTY=path for another library"
 	echo "make mutate TARGET=ternary_gemm        how many faults put into the Verilog the benches find"
 	echo "make accuracy                          accuracy of both LeNets, three seeds each, in build/quant"
+	echo "make ristretto                         the tables and figures of Ristretto for LeNet, in build/ristretto"
 	echo "make bench                             speed of golden and of simulation, against stated references"
 	echo "make tools                             all that these need, installed once; each does this by itself"
 	echo "make docs                              the table of targets in README.md, from the registry"
@@ -53,6 +54,9 @@ demo: tools
 
 accuracy: tools
 	$(PYTHON_BIN) -m quant accuracy
+
+ristretto: tools
+	$(PYTHON_BIN) -m studies ristretto
 
 bench: tools
 	$(PYTHON_BIN) benchmarks/golden_speed.py

@@ -48,6 +48,14 @@ def test_the_enable_of_a_clock_gate_is_a_path(library):
     assert timing.cells[-1] == "LATCH"
 
 
+def test_constant_outputs_have_no_path(library):
+    ports = "input clk, input d, output reg q, output one"
+    text = f"module top({ports}); assign one = 1; always @(posedge clk) q <= d; endmodule"
+    plain = text.replace(", output one", "").replace("assign one = 1;", "")
+    periods = [clock(map_design(t, "top", library, ("area",))["area"], library).period_ns for t in (text, plain)]
+    assert periods[0] == periods[1]
+
+
 def test_a_register_without_a_clock_is_not_passed_over(library):
     text = """module top(input clk, input d, output reg q);
       reg half;

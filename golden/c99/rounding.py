@@ -116,7 +116,7 @@ static int64_t round_power(int64_t total, count shift, count most, int zero)
         power = most;
     else if (power < most && x << (63 - top) > sqrt_2)
         power++;
-    if (power < 0 || x == 0)
+    if (power < 0)
         power = 0;
     const int64_t y = zero && power == 0 ? 0 : (int64_t)1 << power;
     return total < 0 ? -y : y;

@@ -72,6 +72,8 @@ $check        ${name}_run(input, logits);
 #endif
 """)
 
+EXACTNESS = {True: "Logits are Narrowgate's, bit for bit.", False: "lrn is as exact as the pow of the C library."}
+
 CHECK = Template("""\
         for (count k = 0; k < $INPUT; k++) {
             if ($beyond) {
@@ -107,7 +109,7 @@ def source(network, name="network"):
     file = File(network, name)
     body = "\n".join(line for node in file.nodes for line in layer(file, node))
     tensor, logits = network.tensors[network.input], network.tensors[network.output]
-    exact = all(operation.exact for operation in map(network.operations.get, (node.name for node in file.nodes)))
+    exact = all(network.operations[node.name].exact for node in file.nodes)
     words = {
         "name": name,
         "digest": digest(network),
@@ -115,9 +117,7 @@ def source(network, name="network"):
         "output_size": prod(logits.shape),
         "input": str(tensor),
         "output": str(logits),
-        "exactness": "Logits are Narrowgate's, bit for bit."
-        if exact
-        else "lrn is as exact as the pow of the C library.",
+        "exactness": EXACTNESS[exact],
         "library": "" if exact else " -lm",
         "parameters": f"{sum(size for *_, size in file.constants.values()):,}",
         "memory": f"{sum(buffer.bytes for buffer in file.buffers):,}",
