@@ -25,16 +25,19 @@ class Value:
         One or two tensors of a network, each with its scales [C].
     offset : float64 array [C]
     relu : bool
+    quantised : bool
+        Whether the integers are what a quantiser made, and no sums.
     """
 
     terms: tuple
     offset: np.ndarray
     relu: bool = False
+    quantised: bool = False
 
     @classmethod
-    def of(cls, tensor, scale, channels):
+    def of(cls, tensor, scale, channels, quantised=True):
         """The integers of a tensor, worth `scale` each."""
-        return cls(((tensor, np.full(channels, float(scale))),), np.zeros(channels))
+        return cls(((tensor, np.full(channels, float(scale))),), np.zeros(channels), False, quantised)
 
     @property
     def tensor(self):
@@ -54,6 +57,11 @@ class Value:
         return replace(self, terms=terms, offset=self.offset * gain + offset)
 
 
+def requantises(builder, value):
+    """Whether golden's requant takes the value: one tensor, of signed integers. Others are for its add."""
+    return value.tensor is not None and builder.tensors[value.tensor].format.signed
+
+
 def operand(builder, value):
     """Bits of the longest integer of a value, as a signed one."""
     formats = [builder.tensors[tensor].format for tensor, _ in value.terms]
@@ -62,29 +70,26 @@ def operand(builder, value):
 
 def widest(builder, value):
     """Bits of the widest multipliers that sums of 62 bits allow."""
-    width = min(WIDEST_FACTOR, B_WIDTH - 1 - operand(builder, value))
-    if width < 2:
+    bits = min(WIDEST_FACTOR, B_WIDTH - (not requantises(builder, value)) - operand(builder, value))
+    if bits < 2:
         raise InputError(f"integers of {operand(builder, value)} bits are too long to requantise")
-    return width
+    return bits
 
 
 def folded(builder, value, unit):
     """(list of m, b, s): ``(sum of m * integer, + b) * 2**-s`` is close to the value in units of `unit`.
 
     Multipliers are as wide as sums of 62 bits allow, at most 32 bits: within ``2**-(bits - 1)`` of what they stand for,
-    relative to the greater. Scales that are all powers of two are exact. Common factors of two are taken out again.
+    relative to the greater one. Powers of two are exact. Common factors of two are taken out again.
     """
-    width = widest(builder, value)
-    spec = RequantSpec(x=Integer(2, signed=True), y=Integer(2, signed=True), m_width=width, b_width=B_WIDTH)
+    placeholder = Integer(2, signed=True)
+    spec = RequantSpec(x=placeholder, y=placeholder, m_width=widest(builder, value), b_width=B_WIDTH)
     scales = [scale / unit for _, scale in value.terms]
-    greatest = np.max(np.abs(scales), axis=0)
-    _, b, s = fold_affine(spec, np.minimum(greatest, 2.0**width), value.offset / unit)
-    if (greatest * 2.0**s >= 2.0 ** (width - 1)).any():
-        raise InputError(f"a scale of {greatest.max():.3g} units is too large for a multiplier of {width} bits")
+    _, b, s = fold_affine(spec, np.max(np.abs(scales), axis=0), value.offset / unit)
     factors = [np.rint(np.ldexp(scale, s)).astype(np.int64) for scale in scales]
-    common = s.copy()
+    common = s
     for p in (*factors, b):
-        common = np.minimum(common, np.where(p == 0, 63, np.bitwise_count((p & -p) - 1)))
+        common = np.minimum(common, np.where(p == 0, s, np.frexp(p & -p)[1] - 1))  # p & -p is its lowest bit
     return [m >> common for m in factors], b >> common, s - common
 
 
@@ -94,19 +99,19 @@ def width(*vectors):
 
 
 def emit(builder, name, value, factors, b, s, fmt, unit):
-    """Add the node ``sat(rne((sum of m * integer, + b) * 2**-s))`` in format `fmt`: a requant or, failing that, an add."""
+    """Add the node ``sat(rne((sum of m * integer, + b) * 2**-s))`` in format `fmt`: a requant, or an add."""
     tensors = [tensor for tensor, _ in value.terms]
-    formats = [builder.tensors[tensor].format for tensor in tensors]
-    if len(tensors) == 1 and formats[0].signed:
-        spec = RequantSpec(x=formats[0], y=fmt, m_width=width(*factors), b_width=width(b))
-        op, names, widths = "requant", ("m", "b"), {"m_width": spec.m_width, "b_width": spec.b_width}
-    else:  # requant takes no unsigned integers
+    if requantises(builder, value):
+        spec = RequantSpec(x=builder.tensors[tensors[0]].format, y=fmt, m_width=width(*factors), b_width=width(b))
+        op, roles, widths = "requant", ("m", "b", "s"), {"m_width": spec.m_width, "b_width": spec.b_width}
+    else:
         if len(tensors) == 1:
-            tensors, formats, factors = tensors * 2, formats * 2, [*factors, np.zeros_like(b)]
-        spec = AddSpec(a=formats[0], b=formats[1], y=fmt, m_width=width(*factors), d_width=width(b))
-        op, names, widths = "add", ("m_a", "m_b", "d"), {"m_width": spec.m_width, "d_width": spec.d_width}
+            tensors, factors = tensors * 2, [*factors, np.zeros_like(b)]
+        a_format, b_format = (builder.tensors[tensor].format for tensor in tensors)
+        spec = AddSpec(a=a_format, b=b_format, y=fmt, m_width=width(*factors), d_width=width(b))
+        op, roles, widths = "add", ("m_a", "m_b", "d", "s"), {"m_width": spec.m_width, "d_width": spec.d_width}
     vectors = (*factors, b, np.minimum(s, spec.s_limit))
-    parameters = {role: (None, p) for role, p in zip((*names, "s"), vectors, strict=True)}
+    parameters = {role: (None, p) for role, p in zip(roles, vectors, strict=True)}
     return builder.add(name, op, *tensors, parameters=parameters, attributes={"format": fmt.name, **widths}, unit=unit)
 
 
@@ -129,45 +134,53 @@ def rounded(builder, name, value, target, unit):
     rectified = value.relu and fmt.signed
     if high:
         wide = Integer(fmt.width + 1, signed=True)
-        first = emit(builder, f"{name}_rounded", value, *factors, wide, unit)
-        first = stepped(builder, f"{name}_above", first, 1, wide.hi - target.hi, wide, unit)
+        first = emit(builder, f"{name}__rounded", value, *factors, wide, unit)
+        first = stepped(builder, f"{name}__above", first, 1, wide.hi - target.hi, wide, unit)
         return stepped(builder, name, first, 1, target.hi - wide.hi, fmt, unit)
-    first = emit(builder, f"{name}_rounded" if low or rectified else name, value, *factors, fmt, unit)
+    first = emit(builder, f"{name}__rounded" if low or rectified else name, value, *factors, fmt, unit)
     if low:
         below = target.lo - fmt.lo
-        first = stepped(builder, f"{name}_below", first, 1, -below, fmt, unit)
+        first = stepped(builder, f"{name}__below", first, 1, -below, fmt, unit)
         first = stepped(builder, name, first, 1, below, fmt, unit)
-    return builder.add(name, "relu", first, unit=unit) if rectified else first
+    return builder.add(name, "relu", first) if rectified else first
 
 
-def binarised(builder, name, value, unit):
+def binarised(builder, name, value, target, unit):
     """Add the nodes that make +1 of a value of at least 0 and -1 of one below; the name of the tensor, `name`.
 
     ``v + 1`` saturates to two bits, where all that is not 1 was negative; twice that, less 2, and 1 added again.
     """
+    if value.relu:
+        raise InputError("makes +1 of everything behind a Relu")
     fmt = Integer(2, signed=True)
-    factors, b, s = folded(builder, value, 1.0)
-    first = emit(builder, f"{name}_sign", value, factors, b + 1, np.zeros_like(s), fmt, None)
-    first = stepped(builder, f"{name}_ends", first, 2, -2, fmt, None)
+    factors, b, s = folded(builder, value, greatest(value))
+    first = emit(builder, f"{name}__sign", value, factors, b + 1, np.zeros_like(s), fmt, None)
+    first = stepped(builder, f"{name}__ends", first, 2, -2, fmt, None)
     return stepped(builder, name, first, 1, 1, fmt, unit)
 
 
+def greatest(value):
+    """The greatest scale of a value, 1 if all are 0."""
+    return max(float(np.abs(scale).max()) for _, scale in value.terms) or 1.0
+
+
 def whole(builder, name, value):
-    """Add the node that makes integers of one unit of a value, without rounding where that is possible; (name, unit).
+    """Add the nodes that make integers of one unit of a value, rounding only where they must; the name of the tensor.
 
     The unit is the greatest scale over a power of two: the least power that makes whole numbers of all scales and
-    offsets, up to what multipliers of 32 bits, or as many as sums of 62 bits allow, can hold.
+    offsets, up to the greatest that the multipliers can hold.
     """
-    scales = [scale for _, scale in value.terms]
-    greatest = float(np.max(np.abs(scales))) or 1.0
-    room = B_WIDTH - 1 - max(0, int(np.ceil(np.log2(np.abs(value.offset).max() / greatest + 1))))
+    top = greatest(value)
+    room = B_WIDTH - 2 - int(np.log2(np.abs(value.offset).max() / top + 1))
+    if room < 0:
+        raise InputError("output has offsets that are too large for its sums")
     for power in range(min(widest(builder, value) - 2, room) + 1):
-        unit = greatest * 2.0**-power
-        *factors, b = (np.rint(p / unit) for p in (*scales, value.offset))
-        if all((p / unit == n).all() for p, n in zip((*scales, value.offset), (*factors, b), strict=True)):
+        unit = top * 2.0**-power
+        exact = [p / unit for p in (*(scale for _, scale in value.terms), value.offset)]
+        if all((p == np.rint(p)).all() for p in exact):
             break
-    factors, b = [m.astype(np.int64) for m in factors], b.astype(np.int64)
-    limit = sum(int(np.abs(m).max()) for m in factors) << (operand(builder, value) - 1)
-    fmt = fitting(-limit - int(np.abs(b).max()), limit + int(np.abs(b).max()))
-    first = emit(builder, f"{name}_sums" if value.relu else name, value, factors, b, np.zeros_like(b), fmt, unit)
-    return (builder.add(name, "relu", first, unit=unit) if value.relu else first), unit
+    *factors, b = (np.rint(p).astype(np.int64) for p in exact)
+    reach = sum(int(np.abs(m).max()) for m in factors) << (operand(builder, value) - 1)
+    fmt = fitting(-reach - int(np.abs(b).max()), reach + int(np.abs(b).max()))
+    first = emit(builder, f"{name}__sums" if value.relu else name, value, factors, b, np.zeros_like(b), fmt, unit)
+    return builder.add(name, "relu", first) if value.relu else first

@@ -2,93 +2,27 @@
 
 import dataclasses
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 
 from golden.errors import InputError
 from golden.network import Network
 from quant.assignment import Assignment
-from quant.figures import layers, specs, tested, totals
+from quant.figures import layers, reached, specs, totals
 from quant.fold import fold
-from quant.lower import check, lower
-from quant.ranges import CALIBRATION_IMAGES, ranges
+from quant.lower import lower
+from quant.ranges import ranges
 from quant.rules import SCHEMES
 from quant.scores import Scores, spelled
 from quant.search import TOLERANCE, Search
 from quant.train import reproducible
-from quant.tune import Tuning, tune
+from quant.tune import tune
 
-__all__ = ["Plan", "Result", "approximate"]
+__all__ = ["Result", "approximate"]
 
-PIXEL_UNIT = 1 / 255
 TALLIED = 500  # images on which the outputs' rounding is measured
-TAKEN = "as they are"
-PRICED = 5  # networks of a search whose area is asked for, beside the result
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What decides an approximation, beside graph and data.
-
-    Parameters
-    ----------
-    scheme : str
-        A row of `SCHEMES`.
-    margin : float
-        Accuracy that may be lost on held-out images, 0 to 1.
-    widths : dict
-        Group → width in bits, for groups whose width is given and not searched.
-    step : str
-        A row of `quant.search.STEPS`: how a repair widens.
-    biases : str, optional
-        A row of `quant.rules.BIASES`; by default what suits the scheme.
-    unsigned : bool
-        Whether outputs that only a ReLU uses are unsigned.
-    accumulate : str
-        "exact", or FP32 as `golden.accumulate.Rounded` names it.
-    tuning : Tuning, optional
-        How the network is tuned; by default it is not.
-    lanes : int
-        Of the MAC tree whose cycles are counted.
-    unit : float
-        What a step of a raw pixel is worth, for graphs that do not say.
-    calibration : int
-        Training images on which ranges are measured.
-    seed : int
-        Of their choice.
-
-    Raises
-    ------
-    InputError
-        If the scheme does not exist or a number is out of range.
-    """
-
-    scheme: str = "dfp"
-    margin: float = 0.01
-    widths: dict = field(default_factory=dict)
-    step: str = "bit"
-    biases: str | None = None
-    unsigned: bool = False
-    accumulate: str = "exact"
-    tuning: Tuning | None = None
-    lanes: int = 16
-    unit: float = PIXEL_UNIT
-    calibration: int = CALIBRATION_IMAGES
-    seed: int = 0
-
-    def __post_init__(self):
-        if self.scheme not in SCHEMES:
-            raise InputError(f"scheme must be one of {', '.join(SCHEMES)}, not {self.scheme!r}")
-        if not 0 <= self.margin < 1:
-            raise InputError(f"margin must be 0 to 1, of accuracy, not {self.margin}")
-        if not (math.isfinite(self.unit) and self.unit > 0):
-            raise InputError(f"unit must be positive, not {self.unit}")
-        for what in ("lanes", "calibration"):
-            if getattr(self, what) < 1:
-                raise InputError(f"{what} must be at least 1, not {getattr(self, what)}")
-        if self.seed < 0:
-            raise InputError(f"seed must be at least 0, not {self.seed}")
+PRICED = 4  # networks of a search whose area is asked for, beside the result and those of one width
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -113,15 +47,13 @@ class Result:
     figures: dict
 
 
-def approximate(graph, dataset, plan, *, taken=None, area=None, build=None, name="network", progress=True):
+def approximate(graph, dataset, plan, *, area=None, build=None, name="network", progress=True):
     """The `Result` of `plan` for a float `graph` on `dataset`.
 
     Ranges come from training images, every choice from held-out images; test images are read once, at the end.
 
     Parameters
     ----------
-    taken : Assignment, optional
-        Formats that the source brings along: nothing is then measured or searched.
     area : callable, optional
         (MacSpec, lanes) → area of a MAC tree in gate equivalents, asked for the layers of the result and of some of
         the networks that no other beats in both accuracy and bits.
@@ -140,27 +72,24 @@ def approximate(graph, dataset, plan, *, taken=None, area=None, build=None, name
     least = scores.float - plan.margin
     if progress:
         print(f"{name}: float {scores.float:.2%} of {len(dataset.held_out):,} held-out images", flush=True)
-    if taken is None:
-        assignment, tries = searched(graph, dataset, plan, scores, least, progress)
-    else:
-        assignment, tries = taken, []
-    check(graph, assignment)
+    assignment, tries = searched(graph, dataset, plan, scores, least, progress)
     score = scores(assignment)
     tuned, held_out, tuning = graph, score, None
+    lower(graph, assignment, accumulate=plan.accumulate)  # what golden refuses, it refuses before the tuning
     if plan.tuning is not None:
         run = tune(graph, assignment, dataset, plan.tuning, build=build, title=f"{name} tuned", progress=progress)
         tuned, held_out, tuning = run.graph, run.held_out, {"epoch": run.epoch, "history": run.history}
-    scheme = plan.scheme if taken is None else TAKEN
-    network = lower(tuned, assignment, accumulate=plan.accumulate, info={"name": name, "scheme": scheme})
+    info = {"name": name, "scheme": plan.scheme, "held_out": held_out}
+    network = lower(tuned, assignment, accumulate=plan.accumulate, info=info)
     rows = layers(tuned, assignment, chosen(dataset, TALLIED, plan.seed), plan.lanes, plan.accumulate)
     figures = {
         "name": name,
-        "scheme": scheme,
+        "scheme": plan.scheme,
         "plan": dataclasses.asdict(plan),
         "data": {part: len(getattr(dataset, part)) for part in ("train", "held_out", "test")},
         "held_out": {"float": scores.float, "least": least, "untuned": score, "found": held_out},
         "met": held_out >= least - TOLERANCE,
-        "test": tested(graph, tuned, assignment, network, dataset.test, plan.accumulate),
+        "test": reached(graph, tuned, assignment, network, dataset.test, plan.accumulate),
         "assignment": spelled(assignment),
         "layers": rows,
         "totals": totals(rows),
@@ -219,7 +148,7 @@ def searched(graph, dataset, plan, scores, least, progress):
         complete = len(tried.formats) == len(measured.greatest)
         row = {"stage": tried.stage, "what": tried.what, "bits": tried.bits, "score": tried.score}
         row["formats"] = {str(part): fmt.name for part, fmt in tried.formats.items()}
-        row["total"] = sum(part.count * fmt.width for part, fmt in tried.formats.items()) if complete else None
+        row["total"] = tried.total if complete else None
         tries.append((row, space.assignment(tried.formats) if complete else None))
     return space.assignment(found.formats), tries
 
@@ -245,7 +174,8 @@ def areas(tries, result, plan, area):
     Parameters
     ----------
     tries : list
-        As `searched` gives them. At most `PRICED` are taken of those that none beats in both bits and accuracy.
+        As `searched` gives them. Those of one width are taken, and at most `PRICED` of those that none beats in both
+        bits and accuracy.
     result : (graph, float, Assignment)
         The last row, with its accuracy.
     area : callable
@@ -262,7 +192,9 @@ def areas(tries, result, plan, area):
             front.append((row["stage"], row["score"], formats))
     step = max(1, -(-len(front) // PRICED))
     known, rows = {}, []
-    for stage, accuracy, formats in [*front[::-step], ("result", score, assignment)]:
+    uniform = [("uniform", row["score"], formats) for row, formats in tries if row["stage"] == "uniform"]
+    priced = [*uniform, *(point for point in front[::-step] if point[0] != "uniform"), ("result", score, assignment)]
+    for stage, accuracy, formats in priced:
         layers = specs(graph, formats, plan.accumulate)
         for spec in layers:
             if spec not in known:

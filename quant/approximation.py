@@ -5,13 +5,17 @@ from pathlib import Path
 
 from golden import artefact
 from golden.errors import InputError
-from quant.approximate import Plan, approximate
+from golden.network import Network
+from quant.approximate import approximate
 from quant.cache import BUILD
 from quant.files import dataset
+from quant.plan import Plan
 from quant.report import text, write
 from quant.rules import BIASES, SCHEMES
-from quant.search import NARROWEST, STEPS, WIDEST
+from quant.search import STEPS
 from quant.sources import source
+from quant.space import NARROWEST, WIDEST
+from quant.taken import taken
 from quant.tune import OUTPUTS, Tuning
 
 __all__ = ["FOLDER", "add_arguments", "run"]
@@ -25,8 +29,8 @@ def add_arguments(program):
     add = program.add_argument
     add("source", help="an ONNX or QONNX file, a file of torch.export (.pt2), or module:function")
     add("--data", required=True, help="mnist, an .npz file with x and y, or a folder with a folder of images a class")
-    add("--scheme", help=f"{', '.join(SCHEMES)}; {Plan.scheme} by default; QONNX brings its own formats")
-    add("--margin", type=float, default=100 * Plan.margin, help="points of accuracy, in percent, that may be lost")
+    add("--scheme", help=f"{', '.join(SCHEMES)}; {Plan.scheme} by default; QONNX has its own formats")
+    add("--margin", type=float, default=100 * Plan.margin, help="points of accuracy that may be lost, 0 to 100")
     for group, what in WIDTHS.items():
         add(f"--{group}", type=int, metavar="BITS", help=f"width of {what}, {NARROWEST} to {WIDEST}, not searched")
     add("--repair", default=Plan.step, metavar="STEP", help=f"by what widths grow again: {' or '.join(STEPS)}")
@@ -54,6 +58,8 @@ def plan(arguments):
         unit = float(Fraction(arguments.unit))
     except (ValueError, ZeroDivisionError):
         raise InputError(f"unit must be a number such as 1/255, not {arguments.unit!r}") from None
+    if not 0 <= arguments.margin < 100:
+        raise InputError(f"margin must be 0 to 100 points of accuracy, not {arguments.margin:g}")
     tuning = None
     if arguments.tune != 0:
         settings = {"rate": arguments.rate, "shift": arguments.shift, "outputs": arguments.tuned_outputs}
@@ -77,16 +83,20 @@ def run(arguments):
     """Approximate, print the report, write the artefact and the report, and say where."""
     asked = plan(arguments)
     data = dataset(arguments.data, arguments.seed)
-    graph, taken = source(arguments.source, tuple(data.train.images.shape[1:]))
-    if taken is not None and (arguments.scheme is not None or asked.widths):
-        raise InputError(f"{arguments.source} brings its own formats; a scheme and widths are for float networks")
+    found = source(arguments.source, tuple(data.train.images.shape[1:]))
     name = arguments.source.rpartition(":")[2] if ":" in arguments.source else Path(arguments.source).stem
-    area = None if arguments.no_area else areas()
-    result = approximate(graph, data, asked, taken=taken, area=area, build=BUILD, name=name)
-    folder = arguments.output or FOLDER / f"{name}-{result.figures['scheme'].replace(' ', '-')}"
-    artefact.save(folder / "network.safetensors", result.network)
-    print(f"\n{text(result.figures)}")
-    for path in (folder / "network.safetensors", *write(result.figures, folder)):
+    if isinstance(found, Network):
+        if arguments.scheme is not None or asked.widths or asked.tuning is not None:
+            raise InputError(f"{arguments.source} is quantised already: it is taken as it is, without scheme or tuning")
+        network, figures = found, taken(found, data, asked, name=name)
+    else:
+        area = None if arguments.no_area else areas()
+        result = approximate(found, data, asked, area=area, build=BUILD, name=name)
+        network, figures = result.network, result.figures
+    folder = arguments.output or FOLDER / f"{name}-{figures['scheme'].replace(' ', '-')}"
+    artefact.save(folder / "network.safetensors", network)
+    print(f"\n{text(figures)}")
+    for path in (folder / "network.safetensors", *write(figures, folder)):
         print(path)
 
 

@@ -3,9 +3,9 @@
 import math
 
 import torch
+
 from golden.mac import MacSpec
 from golden.mac_tree import mac_tree_cycles
-
 from golden.network import classify
 from quant.assignment import ROUNDING, formats
 from quant.evaluate import compare
@@ -15,14 +15,14 @@ from quant.simulated import Simulated
 from quant.tally import Tally
 from quant.train import correct, reproducible
 
-__all__ = ["layers", "specs", "tested", "totals"]
+__all__ = ["layers", "specs", "reached", "totals"]
 
 COMPARED = 1_000  # images on which torch and golden must agree on every integer
 BATCH = 100
 FLOAT_WIDTH = 32
 
 
-def tested(graph, tuned, assignment, network, split, accumulate):
+def reached(graph, tuned, assignment, network, split, accumulate):
     """Accuracies on the test images: of the float `graph` by torch, of `network`, which is `tuned`, by golden.
 
     A tie is an image whose greatest logit is not the only one; the lowest index wins.

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 
 from golden.errors import InputError
 
-__all__ = ["OPSETS", "QONNX", "STANDARD", "Call", "line", "quantising", "read"]
+__all__ = ["OPSETS", "QONNX", "STANDARD", "Call", "line", "quantising", "read", "typename"]
 
 OPSETS = (7, 28)  # of the standard operators; in 7 broadcasting became what it is, 28 is what onnx 1.23 knows
 STANDARD = ("", "ai.onnx")  # domains
@@ -56,6 +56,17 @@ def line(error):
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def typename(number):
+    """ONNX's name of a type of elements, None if it has none of this number."""
+    return {value: name for name, value in onnx.TensorProto.DataType.items()}.get(number)
+
+
+def text(value):
+    """A string of a file, bytes where it is not UTF-8, on one line; other values as they are."""
+    value = value.decode(errors="replace") if isinstance(value, bytes) else value
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
 @dataclass(frozen=True, eq=False)
 class Call:
     """A node as handlers see it.
@@ -65,7 +76,7 @@ class Call:
     proto : onnx.NodeProto
     name : str
         For messages: the node's own name, or that of its first output.
-    op : str
+    op, domain : str
     inputs : tuple of str
         Names; "" for one left out.
     output : str
@@ -76,6 +87,7 @@ class Call:
     proto: onnx.NodeProto
     name: str
     op: str
+    domain: str
     inputs: tuple
     output: str
     attributes: dict
@@ -84,9 +96,9 @@ class Call:
     def of(cls, node):
         """The `Call` of a node."""
         values = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-        values = {key: v.decode(errors="replace") if isinstance(v, bytes) else v for key, v in values.items()}
-        name = node.name or (node.output[0] if node.output else "?")
-        return cls(node, name, node.op_type, tuple(node.input), node.output[0], values)
+        values = {key: text(value) for key, value in values.items()}
+        name = text(node.name) or (node.output[0] if node.output else "?")
+        return cls(node, name, text(node.op_type), text(node.domain), tuple(node.input), node.output[0], values)
 
     def input(self, index):
         """The name of an input, None if it is left out."""

@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-import onnx
 import torch
 
 from golden.formats import UnitFormat
+from quant.onnx_model import typename
 from quant.onnx_shapes import SHAPES, filters, mean_window, pool_window
 from quant.onnx_walk import FLOATS
 
@@ -171,7 +171,7 @@ def multiply(walk, node):
 
 
 def cast(walk, node):
-    to = onnx.TensorProto.DataType.Name(node.attributes["to"])
+    to = typename(node.attributes["to"])
     if to not in FLOATS:
         walk.refuse(node, f"must make one of {', '.join(FLOATS)}, not {to}")
     walk.cast(node)

@@ -8,6 +8,7 @@ import onnx
 
 from golden.errors import InputError
 from golden.formats import Binary, Integer, Ternary, UnitFormat
+from quant.onnx_model import typename
 
 __all__ = ["QUANTISERS", "Quantiser", "dequantised", "quantiser"]
 
@@ -43,6 +44,10 @@ class Quantiser:
     def weights(self):
         """The format of weights so quantised: `Ternary` if they are -1, 0 and +1."""
         return Ternary() if (self.lo, self.hi) == (-1, 1) and not self.binary else self.format
+
+    def keeps(self, fmt):
+        """Whether it changes no integer of the format `fmt` in its own unit."""
+        return isinstance(fmt, Binary) if self.binary else self.lo <= fmt.lo and fmt.hi <= self.hi
 
     def same(self, other):
         """Whether another quantiser does the same."""
@@ -94,7 +99,7 @@ def quant(walk, node, axes):
     """QONNX: Quant, later called IntQuant."""
     zero(walk, node, 2)
     width = walk.constant(node, 3, "bitwidth")
-    if np.size(width) != 1 or width.reshape(()) != int(width.reshape(())):
+    if width is None or width.size != 1 or width.reshape(()) != int(width.reshape(())):
         walk.refuse(node, f"must have one whole number as bitwidth, not {np.array2string(np.asarray(width))}")
     mode = node.attributes.get("rounding_mode", "ROUND")
     if mode.upper() not in ROUNDINGS:
@@ -120,10 +125,10 @@ def linear(walk, node, axes):
 
 def typed(walk, node, number):
     """The format of an ONNX type of integers."""
-    name = onnx.TensorProto.DataType.Name(number)
+    name = typename(number)
     if node.attributes.get("block_size", 0):
         walk.refuse(node, "must have one scale or one for each channel, not blocks")
-    if (found := INTEGERS.fullmatch(name)) is None:
+    if (found := INTEGERS.fullmatch(str(name))) is None:
         walk.refuse(node, f"must have integers of 2 to 32 bits, not {name}")
     return integer(walk, node, int(found[2]), not found[1])
 
@@ -142,8 +147,9 @@ def quantiser(walk, node, axes):
     return QUANTISERS[node.op](walk, node, axes)
 
 
-def dequantised(walk, node, integers):
-    """(format, scales) of a DequantizeLinear of an array of integers."""
+def dequantised(walk, node, integers, fmt=None):
+    """(format, scales) of a DequantizeLinear, of an array of integers or of integers of the format `fmt`."""
     zero(walk, node, 2)
-    fmt = typed(walk, node, onnx.helper.np_dtype_to_tensor_dtype(integers.dtype))
-    return fmt, scales(walk, node, integers.ndim)
+    if fmt is None:
+        fmt = typed(walk, node, onnx.helper.np_dtype_to_tensor_dtype(integers.dtype))
+    return fmt, scales(walk, node, None if integers is None else integers.ndim)

@@ -148,7 +148,7 @@ def pool_window(walk, node, average=False):
         except InputError as error:
             walk.refuse(node, f"cannot pool: {error}")
     else:
-        walk.refuse(node, f"must not have as much more padding behind an image than before it as {list(pads)}")
+        walk.refuse(node, f"must pad both ends of an image alike, or its end by less than a stride more, not by {pads}")
     found = {"kernel": kernel, "stride": stride, "padding": window.padding, "ceil_mode": mode}
     return found | {"divisor": divisor(walk, node, axes, count)} if average else found
 

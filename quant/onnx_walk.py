@@ -10,7 +10,7 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from golden.errors import InputError
-from quant.onnx_model import STANDARD, Call, line
+from quant.onnx_model import STANDARD, Call, line, typename
 
 __all__ = ["FLOATS", "Walk"]
 
@@ -65,8 +65,9 @@ class Walk(ABC):
 
     def array(self, tensor):
         """The array of an `onnx.TensorProto`."""
-        if tensor.HasField("segment") or tensor.data_type in (0, onnx.TensorProto.STRING):
-            raise InputError(f"constant {tensor.name!r} must be an array of numbers")
+        kind = typename(tensor.data_type)
+        if tensor.HasField("segment") or kind in ("UNDEFINED", "STRING", None):
+            raise InputError(f"constant {tensor.name!r} must be an array of numbers, not of type {kind}")
         try:
             return numpy_helper.to_array(tensor)
         except (ValueError, TypeError) as error:
@@ -86,7 +87,7 @@ class Walk(ABC):
     def describe(self, value):
         """Keep type and shape of the input."""
         tensor = value.type.tensor_type
-        self.dtype = onnx.TensorProto.DataType.Name(tensor.elem_type)
+        self.dtype = typename(tensor.elem_type)
         if self.dtype not in self.dtypes:
             raise InputError(f"input {value.name!r} must be of type {', '.join(self.dtypes)}, not {self.dtype}")
         sizes = [d.dim_value if d.HasField("dim_value") else d.dim_param or "?" for d in tensor.shape.dim]
@@ -106,7 +107,7 @@ class Walk(ABC):
 
     def fold(self, node):
         """Whether `node` makes a constant, which is then known."""
-        if node.proto.domain not in STANDARD:
+        if node.domain not in STANDARD:
             return False
         if node.op == "Constant":
             self.constants[node.output] = self.value(node)
@@ -116,13 +117,13 @@ class Walk(ABC):
 
     def take(self, node):
         """Take in a node that makes no constant: the shape of a tensor, or what its handler says."""
-        if node.op == "Shape" and node.proto.domain in STANDARD:
+        if node.op == "Shape" and node.domain in STANDARD:
             span = slice(node.attributes.get("start"), node.attributes.get("end"))
             self.constants[node.output] = np.array((self.batch, *self.sample(node))[span], np.int64)
-        elif node.op in self.handlers and node.proto.domain in self.domains:
+        elif node.op in self.handlers and node.domain in self.domains:
             self.handlers[node.op](self, node)
         else:
-            where = "" if node.proto.domain in STANDARD else f" of {node.proto.domain}"
+            where = "" if node.domain in STANDARD else f" of {node.domain}"
             allowed = ", ".join(sorted({*self.handlers, "Constant", "Shape"}))
             self.refuse(node, f"is not supported{where}; allowed: {allowed}")
 
@@ -175,8 +176,8 @@ class Walk(ABC):
         return np.broadcast_to(values.reshape(-1), (sample[0],))
 
     def named(self, node):
-        """A name for what `node` makes: its own in letters, digits and _, not yet in use."""
-        name = re.sub(r"\W+", "_", node.name, flags=re.ASCII).strip("_") or node.op
+        """A name for what `node` makes: its own in letters, digits and single _, not yet in use."""
+        name = re.sub(r"[\W_]+", "_", node.name, flags=re.ASCII).strip("_") or node.op
         free, count = name, 0
         while free in self.taken:
             count += 1

@@ -8,12 +8,17 @@ import matplotlib
 
 from golden.errors import replacing
 
-__all__ = ["plots"]
+__all__ = ["picture", "plots"]
 
 COLUMNS = 4
 LEFT = -20  # log2 of the least magnitude that a histogram shows
 COLOURS = {"conv": "#0969da", "dense": "#bc4c00", "outputs": "#1a7f37", "all": "#8250df"}
-STAGES = {"combined": ("s", "combined"), "repaired": ("^", "repaired"), "narrowed": (".", "narrowed by layer")}
+STAGES = {
+    "uniform": ("D", "one width"),
+    "combined": ("s", "combined"),
+    "repaired": ("^", "repaired"),
+    "narrowed": (".", "narrowed by layer"),
+}
 ACCURACIES = (0.1, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 LEAST_ERROR = 5e-4  # where the axis of accuracies ends
 
@@ -57,7 +62,8 @@ def histograms(path, rows):
             axis.set_xlabel("log2 of the magnitude", fontsize=8)
             axis.set_ylabel("% of numbers", fontsize=8)
             axis.tick_params(labelsize=7)
-            note = f"{row['saturated']:.1%} saturated\n{row['zero']:.1%} zero when rounded"
+            saturated = "" if row["saturated"] is None else f"{row['saturated']:.1%} saturated\n"
+            note = f"{saturated}{row['zero']:.1%} zero when rounded"
             axis.text(0.03, 0.96, note, transform=axis.transAxes, fontsize=7, va="top")
 
 
@@ -82,7 +88,7 @@ def accuracies(axis, figures, points):
     axis.set_yticks([], minor=True)
     axis.set_ylabel("accuracy on held-out images")
     axis.grid(alpha=0.25)
-    axis.legend(fontsize=8, loc="lower right")
+    axis.legend(fontsize=8, loc="best")
 
 
 def alone(axis, figures):
@@ -130,18 +136,23 @@ def plots(figures, folder):
     folder, found = Path(folder), []
     for what in ("weights", "outputs"):
         rows = [(row["name"], row[what]) for row in figures["layers"] if what in row]
-        path = folder / f"{what}.png"
-        histograms(path, rows)
-        found.append((path, f"Magnitudes of {what} by layer; the format reaches over the shaded part"))
+        if rows:
+            path = folder / f"{what}.png"
+            histograms(path, rows)
+            found.append((path, f"Magnitudes of {what} by layer; the format reaches over the shaded part"))
+    return found if figures["held_out"] is None else [*found, *costs(figures, folder)]
+
+
+def costs(figures, folder):
+    """Write the pictures of accuracy against bits and, if there are any, areas: a list of (path, caption)."""
+    found = []
     result = ("result", figures["totals"]["weights_bits"] + figures["totals"]["outputs_bits"])
     score = figures["held_out"]["untuned"]
     points = [(tried["stage"], tried["total"], tried["score"]) for tried in figures["search"] if tried["total"]]
-    searched = any(tried["stage"] == "alone" for tried in figures["search"])
     path = folder / "bits.png"
-    with picture(path, 1, 1 + searched, (5 * (1 + searched), 4)) as axes:
-        if searched:
-            alone(axes[0], figures)
-        complete(axes[-1], figures, [*points, (*result, score)], "kilobits of weights and of an image's outputs", 1e3)
+    with picture(path, 1, 2, (10, 4)) as axes:
+        alone(axes[0], figures)
+        complete(axes[1], figures, [*points, (*result, score)], "kilobits of weights and of an image's outputs", 1e3)
     found.append((path, "Accuracy against bits"))
     if figures.get("area"):
         path = folder / "area.png"

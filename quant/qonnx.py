@@ -5,13 +5,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from golden import pool
 from golden.builder import Builder
 from golden.errors import InputError
-from golden.formats import Binary, Integer, Ternary, fitting
-from golden.gemm import Exact, GemmSpec
-from golden.window import Window
+from golden.formats import Integer
 from quant.affine import Value, binarised, rounded, whole
+from quant.onnx_integers import OPERATIONS
 from quant.onnx_model import QONNX, STANDARD, quantising, read
 from quant.onnx_operators import HANDLERS, Weight
 from quant.onnx_quantisers import QUANTISERS, dequantised, quantiser
@@ -22,7 +20,6 @@ __all__ = ["from_qonnx", "is_quantised"]
 
 LAYOUTS = ("Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")  # of quantised constants
 ON_INTEGERS = ("Cast", "DequantizeLinear", "MaxPool", *SHAPES)
-ACCUMULATOR = 32  # bits, of every engine; more where sums need more
 
 
 def is_quantised(path):
@@ -36,7 +33,7 @@ def from_qonnx(path, info=None):
     Quant, IntQuant and BipolarQuant of QONNX, and QuantizeLinear with DequantizeLinear, with scales per tensor, of
     weights also per output channel, zero points of 0, and rounding half to even. What lies between one quantiser and
     the next (scales, biases, batch normalisation, ReLU, addition) becomes one requantisation, whose multipliers are
-    within 2**-28 of what they stand for with accumulators of 32 bits. Where all scales are powers of two nothing but
+    within 2**-27 of what they stand for with accumulators of 32 bits. Where all scales are powers of two nothing but
     what the file rounds is rounded.
 
     The input is what the file's first quantiser makes, worth the unit of the network's input; of a file for integers,
@@ -56,10 +53,6 @@ def from_qonnx(path, info=None):
     return Importer(read(path)).network(info)
 
 
-def refuse_lrn(walk, node):
-    walk.refuse(node, "works on floats, and cannot be part of a network of integers")
-
-
 class Importer(Walk):
     """Writes down golden's nodes.
 
@@ -73,6 +66,9 @@ class Importer(Walk):
         Names in the file of integers that are not dequantised: 1 is worth 1.
     """
 
+    handlers = {op: handler for op, handler in HANDLERS.items() if op != "LRN"}  # which works on floats
+    handlers |= {op: lambda walk, node: walk.quantise(node) for op in QUANTISERS}
+    handlers |= {"DequantizeLinear": lambda walk, node: walk.dequantise(node)}
     domains = (*STANDARD, *QONNX)
     dtypes = (*Walk.dtypes, "INT8")
 
@@ -89,7 +85,7 @@ class Importer(Walk):
             raise InputError(f"output {self.output!r} does not depend on the input")
         output = value.tensor
         if value.unit is None:
-            output, _ = whole(self.builder, self.free("logits"), value)
+            output = whole(self.builder, "logits__whole", value)
         return self.builder.build(output=output, info=info)
 
     def enter(self):
@@ -129,23 +125,109 @@ class Importer(Walk):
         return replace(found, scale=found.scale.reshape(()))
 
     def fold(self, node):
-        constant = all(name in self.constants for name in node.inputs if name)
-        if constant and node.op in QUANTISERS and node.op != "QuantizeLinear":
+        if node.domain not in self.domains or any(name not in self.constants for name in node.inputs if name):
+            return False
+        if node.op == "DequantizeLinear":
+            integers, fmt = self.constants[node.inputs[0]], None
+            if (weight := self.weights.get(node.inputs[0])) is not None:
+                integers, fmt = weight.values.numpy(), weight.format
+            fmt, scale = dequantised(self, node, integers, fmt)
+            self.hold(node, integers.astype(np.int64), fmt, self.along(node, scale, integers))
+        elif node.op in QUANTISERS:
             x = self.constants[node.inputs[0]]
+            if not np.isfinite(x).all():
+                self.refuse(node, "must have finite numbers to quantise")
             found = quantiser(self, node, x.ndim)
-            self.hold(node, found.integers(x), found.scale, found.weights)
-        elif constant and node.op == "QuantizeLinear":
-            x = self.constants[node.inputs[0]]
-            found = quantiser(self, node, x.ndim)
-            self.constants[node.output] = found.integers(x).astype(found.format.dtype)
-        elif constant and node.op == "DequantizeLinear":
-            x = self.constants[node.inputs[0]]
-            fmt, scale = dequantised(self, node, x)
-            self.hold(node, x.astype(np.int64), scale, fmt)
+            scale = self.along(node, found.scale, x)
+            self.hold(
+                node, found.integers(x), found.weights, np.ones_like(scale) if node.op == "QuantizeLinear" else scale
+            )
         elif not super().fold(node):
             return False
         elif node.op in LAYOUTS and (weight := self.weights.get(node.inputs[0])) is not None:
             rest = {name: self.constants[name] for name in node.inputs[1:] if name}
             parts = (self.evaluate(node, {node.inputs[0]: p.numpy()} | rest) for p in (weight.values, weight.scale))
-            self.weights[node.output] = Weight(*map(torch.from_numpy, parts), weight.format)
+            self.weights[node.output] = Weight(*(torch.from_numpy(part.copy()) for part in parts), weight.format)
         return True
+
+    def along(self, node, scale, x):
+        """`scale` for each element of `x`."""
+        try:
+            return np.broadcast_to(scale, x.shape)
+        except ValueError:
+            self.refuse(node, f"must have scales for {list(x.shape)} numbers, not {list(scale.shape)}")
+
+    def hold(self, node, integers, fmt, scale):
+        """Keep a constant that is quantised."""
+        self.weights[node.output] = Weight(torch.from_numpy(integers), torch.from_numpy(scale.astype(np.float64)), fmt)
+        with np.errstate(over="ignore"):  # an infinity is refused where it is used
+            self.constants[node.output] = integers.astype(np.float32) * scale
+
+    def take(self, node):
+        raw = self.raw.intersection(node.inputs)
+        if raw and node.op not in ON_INTEGERS:
+            self.refuse(node, f"must take floats, not the integers {min(raw)!r}, which nothing dequantises")
+        try:
+            super().take(node)
+        except InputError as error:
+            if str(error).startswith("node "):
+                raise
+            self.refuse(node, str(error))
+        if raw and node.op not in ("Cast", "DequantizeLinear"):
+            self.raw.add(node.output)
+
+    def quantise(self, node):
+        """A rounding, unless the numbers are already what it would make."""
+        value = self.tensor(node)
+        found = self.quantiser(node, 1 + len(self.sample(node)))
+        unit = float(found.scale)
+        if not (value.unit == unit and found.keeps(self.builder.tensors[value.tensor].format)):
+            add = binarised if found.binary else rounded
+            name = add(self.builder, self.named(node), value, found, unit)
+            value = Value.of(name, unit, len(value.offset))
+        if node.op == "QuantizeLinear":
+            value = Value.of(value.tensor, 1.0, len(value.offset))
+            self.raw.add(node.output)
+        self.tensors[node.output] = value
+
+    def dequantise(self, node):
+        if node.inputs[0] not in self.raw:
+            self.refuse(node, f"must take integers, not the floats {node.inputs[0]!r}")
+        _, scale = dequantised(self, node, None, self.builder.tensors[self.tensor(node).tensor].format)
+        if scale.size != 1:
+            self.refuse(node, f"must have one scale for a tensor, not {scale.size}: only weights have more")
+        value = self.tensor(node)
+        self.tensors[node.output] = Value.of(value.tensor, float(scale), len(value.offset))
+
+    def tensor(self, node, index=0):
+        if (name := node.input(index)) not in self.tensors:
+            self.refuse(node, f"must take what the input makes, not {name!r}")
+        return self.tensors[name]
+
+    def sample(self, node, index=0):
+        return self.builder.tensors[self.tensor(node, index).terms[0][0]].shape
+
+    def weight(self, node, index):
+        self.constant(node, index, "weight")
+        if (weight := self.weights.get(node.inputs[index])) is None:
+            self.refuse(node, f"must have weights that are quantised, not {node.inputs[index]!r}")
+        return weight
+
+    def alias(self, node):
+        self.tensors[node.output] = self.tensor(node)
+
+    def cast(self, node):
+        self.alias(node)
+
+    def affine(self, node, index, gain, offset):
+        value, sample = self.tensor(node, index), self.sample(node, index)
+        gain, offset = (self.channels(node, p, sample) for p in (gain, offset))
+        if not (np.isfinite(gain).all() and np.isfinite(offset).all()):
+            self.refuse(node, "must have finite constants")
+        if value.relu and (offset.any() or (gain <= 0).any()):
+            self.refuse(node, "must have a quantiser between a Relu and itself, or scales above 0 and no offset")
+        self.tensors[node.output] = value.affine(gain, offset)
+
+    def add(self, node, op, attributes=None, *, inputs=None, weight=None, bias=None):
+        values = (self.tensor(node),) if inputs is None else inputs
+        self.tensors[node.output] = OPERATIONS[op](self, node, values, attributes or {}, weight, bias)

@@ -7,7 +7,7 @@ import torch
 
 from golden.errors import InputError
 from quant.assignment import ROUNDING
-from quant.search import Part
+from quant.space import Part
 
 __all__ = ["CALIBRATION_IMAGES", "Ranges", "parts", "ranges", "rectified"]
 

@@ -21,25 +21,21 @@ def share(value):
 
 
 def numbers(row):
-    """Cells of weights or outputs; empty where there are none."""
+    """Cells of weights or outputs; empty where there are none, or where it is not known what rounding did."""
     if row is None:
         return [""] * 6
-    noise = "exact" if row["sqnr_db"] is None else f"{row['sqnr_db']:.1f} dB"
-    return [
-        row["format"],
-        f"{row['greatest']:.3g}",
-        share(row["saturated"]),
-        share(row["zero"]),
-        noise,
-        f"{row['bits']:,}",
-    ]
+    saturated, noise = "", ""
+    if row["saturated"] is not None:
+        saturated = share(row["saturated"])
+        noise = "exact" if row["sqnr_db"] is None else f"{row['sqnr_db']:.1f} dB"
+    return [row["format"], f"{row['greatest']:.3g}", saturated, share(row["zero"]), noise, f"{row['bits']:,}"]
 
 
 def lines(figures):
     """The rows of the table, the totals last."""
     found = []
     for row in figures["layers"]:
-        cells = [row["name"], *numbers(row.get("weights")), *numbers(row["outputs"])]
+        cells = [row["name"], *numbers(row.get("weights")), *numbers(row.get("outputs"))]
         costs = [f"{row[key]:,}" if key in row else "" for key in ("macs", "cycles")]
         found.append([*cells, row.get("bias") or "", *costs])
     totals = figures["totals"]
@@ -50,21 +46,11 @@ def lines(figures):
 
 def summary(figures):
     """What was reached, in a few sentences, each a line."""
-    held_out, test, totals, data = (figures[key] for key in ("held_out", "test", "totals", "data"))
-    met = "met" if figures["met"] else "NOT met, this is the best that was found"
-    tuned = "" if figures["tuning"] is None else f", tuned {held_out['found']:.2%}"
-    found = [
-        f"{figures['name']}, {figures['scheme']}: margin of {figures['plan']['margin']:.2%} {met}",
-        f"held-out images ({data['held_out']:,}): float {held_out['float']:.2%}, least allowed "
-        f"{held_out['least']:.2%}, quantised {held_out['untuned']:.2%}{tuned}",
-        f"test images ({test['images']:,}), read once: float {test['float']:.2%} by torch, quantised "
-        f"{test['test']:.2%} by golden; {share(test['ties'])} have more than one greatest logit",
-        f"torch and golden agree on all {sum(test['compared'].values()):,} integers of "
-        f"{test['compared_images']:,} test images",
-    ]
+    found, totals = accuracies(figures), figures["totals"]
     for what in ("weights", "outputs"):
-        bits, before = totals[f"{what}_bits"], totals[f"{what}_float_bits"]
-        found.append(f"{what}: {bits:,} bits instead of {before:,} of float32, {before / bits:.1f} times fewer")
+        if bits := totals[f"{what}_bits"]:
+            before = totals[f"{what}_float_bits"]
+            found.append(f"{what}: {bits:,} bits instead of {before:,} of float32, {before / bits:.1f} times fewer")
     lanes = figures["plan"]["lanes"]
     found.append(f"cycles of one image on a MAC tree of {lanes} lanes: {totals['cycles']:,}")
     if figures.get("area"):
@@ -72,6 +58,26 @@ def summary(figures):
             f"area of a MAC tree of {lanes} lanes for each layer, together: {figures['area'][-1]['area']:,.0f} GE"
         )
     return found
+
+
+def accuracies(figures):
+    """The lines about accuracies; a network that was taken as it is has only one."""
+    held_out, test = figures["held_out"], figures["test"]
+    ties = f"{share(test['ties'])} have more than one greatest logit"
+    if held_out is None:
+        reached = f"{test['test']:.2%} of {test['images']:,} test images by golden; {ties}"
+        return [f"{figures['name']}, {figures['scheme']}: {reached}"]
+    met = "met" if figures["met"] else "NOT met, this is the best that was found"
+    tuned = "" if figures["tuning"] is None else f", tuned {held_out['found']:.2%}"
+    return [
+        f"{figures['name']}, {figures['scheme']}: margin of {figures['plan']['margin']:.2%} {met}",
+        f"held-out images ({figures['data']['held_out']:,}): float {held_out['float']:.2%}, least allowed "
+        f"{held_out['least']:.2%}, quantised {held_out['untuned']:.2%}{tuned}",
+        f"test images ({test['images']:,}), read once: float {test['float']:.2%} by torch, quantised "
+        f"{test['test']:.2%} by golden; {ties}",
+        f"torch and golden agree on all {sum(test['compared'].values()):,} integers of "
+        f"{test['compared_images']:,} test images",
+    ]
 
 
 def text(figures):
@@ -95,9 +101,11 @@ def markdown(figures, pictures=()):
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     points = "\n".join(f"- {line}" for line in summary(figures))
     notes = (
-        "Ranges, shares and noise of outputs are of training images, as the float network makes them. sat.: beyond the "
-        "ends of the format; zero: 0 when rounded; SQNR: signal to quantisation noise; bits: of one image."
+        "sat.: beyond the ends of the format; zero: 0 when rounded; SQNR: signal to quantisation noise; bits: of one "
+        "image. Those of outputs are of training images, as the float network makes them."
     )
+    if figures["held_out"] is None:
+        notes = "max and zero are of integers, those of outputs on test images; bits: of one image."
     shown = "\n\n".join(f"![{caption}]({Path(file).name})" for file, caption in pictures)
     return f"# {figures['name']}: {figures['scheme']}\n\n{points}\n\n{table}\n\n{notes}\n" + (
         f"\n{shown}\n" if shown else ""

@@ -160,6 +160,8 @@ class Scheme(ABC):
 class Dynamic(Scheme):
     """Dynamic fixed point: B bits of which `length_of_weights` or `length_of_outputs` are integer, one unit a part.
 
+    An input of reals has the length of weights: unlike outputs, of which few are great, it may fill its range.
+
     Below 4 bits the rule's unit is often too coarse (with 2 bits, half the codes of weights are then idle): that unit,
     half of it and a quarter are tried.
 
@@ -169,7 +171,7 @@ class Dynamic(Scheme):
     def format(self, part, bits, finer=0):
         """The rule's format for `part`, in a unit 2**-finer of the rule's."""
         greatest, signed = self.ranges.greatest[part], True
-        if part.kind == "outputs":
+        if part.kind == "outputs" and self.graph.input not in part.names:
             length, signed = length_of_outputs(greatest), not self.above_zero.issuperset(part.names)
         else:
             length = length_of_weights(greatest)

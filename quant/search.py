@@ -7,7 +7,7 @@ formats that its parts might have. What decides is ``score(formats)``, an accura
    score is at least the least one allowed, and stops at the first that is not.
 2. `combined`: all groups at the widths found.
 3. `repaired`, beyond the paper: as long as the combination scores too little, the group whose widening by a step gains
-   most is widened.
+   most is widened; of several whose widening is enough, the one that costs the fewest bits.
 4. `narrowed`, beyond the paper: each part on its own loses bits one by one, the largest part first, as long as the
    score is enough. A part's bits are its numbers, those of one image, times their width.
 
@@ -17,111 +17,15 @@ one bit is 0 or -1 units, so that a network has no positive number left; weights
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from golden.errors import InputError
+from quant.space import NARROWEST, WIDEST, Found, Space, Try, width
 
-__all__ = ["NARROWEST", "STEPS", "TOLERANCE", "WIDEST", "Found", "Part", "Search", "Space", "Try", "width"]
+__all__ = ["STEPS", "TOLERANCE", "Search"]
 
-WIDEST, NARROWEST = 16, 2
+UNIFORM = (16, 8, 4)
 STEPS = {"bit": lambda bits: bits + 1, "double": lambda bits: 2 * bits}
 TOLERANCE = 1e-9  # accuracies are whole images apart, which is more; sums and differences of them round
-
-
-def width(bits, what):
-    """`bits` if a search can have them.
-
-    Raises
-    ------
-    InputError
-        If not.
-    """
-    if type(bits) is not int or not NARROWEST <= bits <= WIDEST:
-        raise InputError(f"width of {what} must be {NARROWEST} to {WIDEST} bits, not {bits}")
-    return bits
-
-
-@dataclass(frozen=True)
-class Part:
-    """Numbers that share one format.
-
-    Parameters
-    ----------
-    kind : str
-        "conv" or "dense", for weights, or "outputs".
-    names : tuple of str
-        The operation whose weights they are, or the tensors.
-    count : int
-        How many numbers, for one image.
-    """
-
-    kind: str
-    names: tuple[str, ...]
-    count: int
-
-    def __str__(self):
-        what = "outputs" if self.kind == "outputs" else "weights"
-        return f"{what} of {', '.join(self.names)}"
-
-
-class Space(Protocol):
-    """What can be chosen.
-
-    Attributes
-    ----------
-    groups : dict
-        Name → tuple of parts that have one width at first.
-    separate : bool
-        Whether parts of a group may differ in format.
-    """
-
-    groups: dict
-    separate: bool
-
-    def proposals(self, parts, bits):
-        """The formats to try for `parts` at a width: a list of {part: format}, the rule's own choice first."""
-
-
-@dataclass(frozen=True, eq=False)
-class Try:
-    """One scored choice.
-
-    Parameters
-    ----------
-    stage : str
-        Where in the search: "alone", "combined", "repaired", "narrowed".
-    what : str
-        Group or part that was varied.
-    bits : int or None
-        Its width; None where the stage is about all groups.
-    formats : dict
-        Part → format; parts that are missing are float.
-    score : float
-    """
-
-    stage: str
-    what: str
-    bits: int | None
-    formats: dict
-    score: float
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """What a search ends with.
-
-    Parameters
-    ----------
-    formats : dict
-        Part → format, for all parts.
-    score : float
-    met : bool
-        Whether the score is at least the least one allowed; if not, this is the best that was seen.
-    """
-
-    formats: dict
-    score: float
-    met: bool
 
 
 @dataclass(eq=False, kw_only=True)
@@ -175,6 +79,8 @@ class Search:
         for group in self.space.groups:
             last = self.alone(group)
             widths[group], formats = last.bits, formats | last.formats
+        if not self.fixed and len(self.space.groups) > 1:
+            self.uniform()
         best = self.tried("combined", "all", None, formats)
         if not self.holds(best):
             best = self.repaired(best, widths)
@@ -231,6 +137,14 @@ class Search:
             bits //= 2
         return kept
 
+    def uniform(self):
+        """Score all groups at one width, by the rule alone: nothing is decided by it; the result is set beside it."""
+        for bits in UNIFORM:
+            formats = {}
+            for parts in self.space.groups.values():
+                formats |= self.space.proposals(parts, bits)[0]
+            self.tried("uniform", "all", bits, formats)
+
     def repaired(self, best, widths):
         """From a combination that scores too little to one that scores enough, or to the best that was seen.
 
@@ -250,7 +164,11 @@ class Search:
                     options[group] = self.best("repaired", group, parts, bits, now.formats)
             if not options:
                 break
-            group = max(options, key=lambda name: options[name].score)
+            enough = [name for name, option in options.items() if self.holds(option)]
+            if enough:
+                group = min(enough, key=lambda name: (options[name].total, -options[name].score))
+            else:
+                group = max(options, key=lambda name: options[name].score)
             now = options[group]
             widths = widths | {group: now.bits}
             best = max(best, now, key=lambda found: found.score)

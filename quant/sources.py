@@ -9,6 +9,7 @@ import torch
 from golden.errors import InputError
 from quant.from_onnx import from_onnx
 from quant.from_torch import from_exported, from_module
+from quant.qonnx import from_qonnx, is_quantised
 
 __all__ = ["source"]
 
@@ -16,9 +17,9 @@ ALLOWED = "an ONNX or QONNX file, a file of torch.export (.pt2), or module:funct
 
 
 def source(name, shape):
-    """The float `Graph` that `name` says, and the `Assignment` that comes with it, or None.
+    """The float `Graph` that `name` says; of a file that is quantised, golden's `Network`.
 
-    A function is called without arguments and gives a torch module in float.
+    A function is called without arguments and makes a torch module in float.
 
     Parameters
     ----------
@@ -34,14 +35,14 @@ def source(name, shape):
     """
     path = Path(name)
     if path.suffix == ".onnx":
-        found = from_onnx(existing(path))
-        return found if isinstance(found, tuple) else (found, None)
+        existing(path)
+        return from_qonnx(path, {"name": path.stem}) if is_quantised(path) else from_onnx(path)
     if path.suffix == ".pt2":
-        return from_exported(existing(path)), None
+        return from_exported(existing(path))
     module, colon, function = name.partition(":")
     if not colon or not all(part.isidentifier() for part in (*module.split("."), function)):
         raise InputError(f"a network must be {ALLOWED}, not {name!r}")
-    return from_module(made(module, function), shape), None
+    return from_module(made(module, function), shape)
 
 
 def existing(path):

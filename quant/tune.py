@@ -42,7 +42,7 @@ class Tuning(Settings):
 
     epochs: int = 2
     batch: int = 100
-    rate: float = 1e-4
+    rate: float = 3e-4
     rule: str = "adam"
     outputs: str = "float"
     seed: int = 0

@@ -10,13 +10,13 @@ def widen(value, width):
     return Cat(value, value[-1].replicate(width - len(value))).as_signed()
 
 
-def add_narrow(m, x, addend, carry):
+def add_narrow(m, x, addend, carry=None):
     """``x + addend + carry``, modulo ``2**len(x)``, as a value of as many bits; no latency.
 
     The addend's bits below its sign are added as they are. Above them it holds nothing but copies of its sign, so that
     `x` there goes up by one (a carry and no sign), down by one (sign and no carry) or stays: with all its bits
-    complemented on the way down, that is one increment, less than half of an adder. It is cut in two, so that a late
-    carry finds the upper half waiting for one bit.
+    complemented on the way down, that is one increment, less than half of an adder. With a carry, which makes the step
+    late, it is cut in two, so that the step finds the upper half waiting for one bit.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def add_narrow(m, x, addend, carry):
         At least as long as the addend.
     addend : Value
         Two's complement.
-    carry : Value
+    carry : Value, optional
         One bit.
     """
     narrow = len(addend) - 1
@@ -34,7 +34,11 @@ def add_narrow(m, x, addend, carry):
     total = Signal(narrow + 1, name="low_sum")
     step = Signal(name="step")
     upward = Signal(len(high), name="upward")
-    m.d.comb += [total.eq(low + addend[:narrow] + carry), step.eq(total[-1] ^ addend[-1]), upward.eq(high ^ sign)]
+    m.d.comb += [step.eq(total[-1] ^ addend[-1]), upward.eq(high ^ sign)]
+    if carry is None:
+        m.d.comb += total.eq(low + addend[:narrow])
+        return Cat(total[:-1], (upward + step)[: len(high)] ^ sign)
+    m.d.comb += total.eq(low + addend[:narrow] + carry)
 
     middle = len(high) // 2
     lower, upper = Signal(middle, name="lower"), Signal(len(high) - middle, name="upper")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from golden.errors import InputError
-from golden.formats import Integer, Ternary, UnitFormat
+from golden.formats import Integer, Minifloat, Ternary, UnitFormat
 from golden.gemm import Exact, GemmSpec, gemm
 from golden.systolic import SystolicShape, systolic_cycles
 from rtl.beats import Beats, unpack_fields
@@ -44,8 +44,8 @@ class SystolicGemm(Engine):
 
     rows: int = parameter(8, "rows of PEs: elements of a tile along M, 1 to 64")
     cols: int = parameter(8, "columns of PEs: elements of a tile along N, 1 to 64")
-    a: Integer = parameter(Integer(8, signed=False), "format of the activations: uint1 to uint16, int2 to int16")
-    acc_width: int = parameter(32, "bits of an accumulator, enough for one product to 32")
+    a: UnitFormat = parameter(Integer(8, signed=False), "format of the activations: integers, minifloats to 16 bits")
+    acc_width: int = parameter(32, "bits of an accumulator, enough for one product to 64")
     w: UnitFormat = field(default=Ternary())  # given by the target
 
     operands = ("a", "w")
@@ -53,10 +53,10 @@ class SystolicGemm(Engine):
     sizes = ("m", "k", "n")
 
     def __post_init__(self):
-        if not isinstance(self.a, Integer) or self.a.width > 16:
-            raise InputError(f"a must be uint1 to uint16 or int2 to int16, not {self.a}")
-        if not 2 <= self.acc_width <= 32:
-            raise InputError(f"acc_width must be 2 to 32, not {self.acc_width}")
+        if not isinstance(self.a, (Integer, Minifloat)) or self.a.width > 16:
+            raise InputError(f"a must be an integer or minifloat of up to 16 bits, not {self.a}")
+        if not 2 <= self.acc_width <= 64:
+            raise InputError(f"acc_width must be 2 to 64, not {self.acc_width}")
         self.shape, self.spec(1)
 
     @property

@@ -200,7 +200,9 @@ def placed(m, x, shift, offset, width, name):
     digits, full = len(x) - 1, width - 1 + offset
     places = [place for place in range(1 << decoded) if step * place < full]
     at = {place: Signal(name=f"{name}_at_{place}") for place in places}
-    m.d.comb += [at[place].eq(shift[coarse:] == place if place else ~shift[coarse:].any()) for place in places]
+    top = shift[coarse:]
+    for place in places:
+        m.d.comb += at[place].eq(Cat(bit if place >> i & 1 else ~bit for i, bit in enumerate(top)).all())
     signs = {}
     bits = []
     for i in range(offset, full):

@@ -81,6 +81,20 @@ TARGETS = {
             bench=(*SMALL, {"rows": 3, "cols": 2, "a": "int8"}),
         ),
         Target(
+            name="pow2_gemm",
+            summary="systolic array, power-of-two weights",
+            make=SystolicGemm,
+            fixed={"w": parse("pow2_4")},
+            bench=({"rows": 2, "cols": 3}, {"rows": 4, "cols": 1, "a": "int5"}, {}),
+        ),
+        Target(
+            name="minifloat_gemm",
+            summary="systolic array, minifloats, exact sums",
+            make=SystolicGemm,
+            fixed={"w": parse("mini_e4m3"), "a": parse("mini_e4m3"), "acc_width": 52},
+            bench=({"rows": 2, "cols": 3}, {"rows": 4, "cols": 1, "a": "e5m2", "acc_width": 60}, {}),
+        ),
+        Target(
             name="requant",
             summary="requantisation of accumulators, streaming",
             make=StreamRequant,
@@ -128,6 +142,7 @@ TARGETS = {
             fixed=everywhere("mini_e4m3"),
             bench=(
                 {"lanes": 2, "longest": 20},
+                {"lanes": 3, "accumulate": "fp32", "longest": 40},
                 {"lanes": 3, "a": "e5m2", "w": "e4m3", "bias": "fp16", "y": "e3m2", "longest": 50},
                 {},
             ),

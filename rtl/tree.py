@@ -54,7 +54,7 @@ class MacUnit(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         addend, carry = product(m, *self.formats, self.a, self.w)
-        m.d.comb += self.next.eq(add_narrow(m, self.total, addend, carry))
+        m.d.comb += self.next.eq(add_narrow(m, self.total, addend, carry if carries(*self.formats) else None))
         return m
 
 
@@ -269,7 +269,7 @@ class ExactTree(Tree):
         lanes = self.lanes_of(m, "lane", run)
         found, carry = joined([(lane["addend"], lane.get("carry", Const(0, 0))) for lane in lanes], add)
         beat = Signal(signed(self.widths.beat), name="beat", reset_less=True)
-        beat_carry = beat[-1] if carries(self.spec.a, self.spec.w) else Const(0, 1)
+        beat_carry = beat[-1] if carries(self.spec.a, self.spec.w) else None
         with m.If(run):
             m.d.sync += beat.eq(found)
         if self.widths.carry:

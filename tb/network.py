@@ -1,10 +1,12 @@
 """A network's layers through the Verilog of targets, every result compared with golden."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from golden.errors import InputError
+from golden.formats import Integer, Minifloat, PowerOfTwo
+from golden.mac import MacSpec
 from golden.operations import GemmOperation
 from golden.systolic import utilisation
 from rtl.targets import TARGETS, target
@@ -24,11 +26,11 @@ class LayerRun:
     settings : dict
         Parameters of the target.
     tiles, macs : int
-        Tiles of the result and useful products; 0 for a requantisation.
+        Tiles of the result (on a MAC tree, results) and useful products; 0 for a requantisation.
     cycles, model : int
         Measured, and as the model says.
     utilisation : float
-        Share of the array's PE cycles that useful products fill; of a requantisation, share of its cycles in which a
+        Share of the PE or lane cycles that useful products fill; of a requantisation, share of its cycles in which a
         beat leaves.
     """
 
@@ -58,11 +60,48 @@ def gemm_target(spec, wanted=None):
     raise InputError(f"no target among {', '.join(names)} multiplies weights of {spec.w}")
 
 
-def run_network(network, x, sim="verilator", rows=8, cols=8):
+def tree_target(spec, wanted=None):
+    """The MAC tree that runs layers of `spec`: the one `wanted`, or that of the formats' families."""
+    if wanted is not None:
+        return wanted
+    formats = (spec.a, spec.w, spec.bias, spec.y)
+    if spec.rounded is not None or any(isinstance(fmt, Minifloat) for fmt in formats):
+        return "mac_tree_minifloat"
+    return "mac_tree_pow2" if isinstance(spec.w, PowerOfTwo) else "mac_tree_dfp"
+
+
+def without_unit(fmt):
+    """An integer format without its unit; any other as it is."""
+    return replace(fmt, exponent=0) if isinstance(fmt, Integer) else fmt
+
+
+def tree_layer(name, call, lanes):
+    """Parameters and operands with which the MAC tree `name` runs a layer.
+
+    Units that come at run time are shifts, and the bias comes in the unit of the total.
+    """
+    spec, engine = call.spec, target(name).engine()
+    settings = {what: getattr(spec, what) for what in ("a", "w", "bias", "y")}
+    operands = {"a": call.a, "w": call.w, "bias": call.bias}
+    if engine.dynamic:
+        settings = {what: without_unit(fmt) for what, fmt in settings.items()}
+        needed = spec.bias.width + (not spec.bias.signed) + spec.bias_up
+        settings["bias"] = Integer(max(needed, engine.bias.width), signed=True)
+        operands["bias"] = call.bias.astype(np.int64) << spec.bias_up
+        operands |= {"up": np.array(spec.up), "shift": np.array(spec.shift)}
+    if spec.rounded is not None:
+        settings["accumulate"], lanes = "fp32", spec.rounded.lanes
+    longest = max(engine.longest, 1 << (spec.k - 1).bit_length())
+    settings |= {"lanes": lanes, "relu": int(spec.relu), "longest": longest}
+    return {key: value if isinstance(value, (int, str)) else value.name for key, value in settings.items()}, operands
+
+
+def run_network(network, x, sim="verilator", rows=8, cols=8, lanes=16):
     """Run the network on `x` [N, ...], its matrix multiplications and requantisations in Verilog: a `LayerRun` each.
 
+    Arrays have `rows` and `cols`; requantisations `cols` lanes, MAC trees `lanes`, or as many as a sum in FP32 says.
     Each layer gets golden's activations, which are the Verilog's, as every layer's results are compared before the
-    next one runs. What lies between (pooling, reshaping, addition) is golden's.
+    next one runs. What lies between (pooling, reshaping, addition, requantisation to minifloats) is golden's.
 
     Raises
     ------
@@ -73,9 +112,11 @@ def run_network(network, x, sim="verilator", rows=8, cols=8):
     """
     for step in network.steps(x):
         operation = network.operations[step.node.name]
-        if isinstance(operation, GemmOperation):
+        if isinstance(operation, GemmOperation) and isinstance(operation.spec, MacSpec):
+            yield run_tree(step, operation, sim, lanes)
+        elif isinstance(operation, GemmOperation):
             yield run_gemm(step, operation, sim, rows, cols)
-        elif step.node.op == "requant":
+        elif step.node.op == "requant" and isinstance(operation.requantiser.spec.y, Integer):
             yield run_requant(step, operation, sim, cols)
 
 
@@ -98,6 +139,27 @@ def run_gemm(step, operation, sim, rows, cols):
         cycles=cycles,
         model=engine.cycles(operands),
         utilisation=utilisation(engine.shape, macs, cycles),
+    )
+
+
+def run_tree(step, operation, sim, lanes):
+    """A convolution's or dense layer's sums, biases and rounding on a MAC tree."""
+    call = operation.lower(*step.inputs)
+    name = tree_target(call.spec, step.node.target)
+    settings, operands = tree_layer(name, call, lanes)
+    results, cycles = run(name, settings, operands, sim)
+    require_equal(step, results["y"], operation.lower_output(step.output))
+    engine = target(name).engine(**settings)
+    macs = call.a.size * call.w.shape[1]
+    return LayerRun(
+        name=step.node.name,
+        target=name,
+        settings=settings,
+        tiles=results["y"].size,
+        macs=macs,
+        cycles=cycles,
+        model=engine.cycles(operands),
+        utilisation=macs / (cycles * engine.lanes),
     )
 
 

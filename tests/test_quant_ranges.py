@@ -4,7 +4,7 @@ import torch
 from golden.errors import InputError
 from quant.graph import Graph, Op
 from quant.ranges import parts, ranges, rectified
-from quant.search import Part
+from quant.space import Part
 
 POOL = {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0), "ceil_mode": False}
 

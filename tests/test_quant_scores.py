@@ -3,12 +3,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from quadrants import graph, quadrants, trained
 
 from golden.formats import parse
 from quant import scores as scoring
 from quant.assignment import Assignment
 from quant.scores import Scores, digest, spelled
-from quadrants import graph, quadrants, trained
 
 COARSE = Assignment(weights={"hidden": parse("int2e-1")})
 

@@ -3,7 +3,8 @@ from dataclasses import dataclass
 import pytest
 
 from golden.errors import InputError
-from quant.search import Part, Search
+from quant.search import Search
+from quant.space import Part
 
 CONV1, CONV2 = Part("conv", ("c1",), 500), Part("conv", ("c2",), 25_000)
 DENSE = Part("dense", ("d",), 4_000)
@@ -100,10 +101,30 @@ def test_repair_widens_what_gains_most_until_the_margin_is_met():
     assert stages.count("combined") == 1 and stages.count("repaired") == 3 * 3  # three rounds, three groups each
 
 
+def test_of_repairs_that_are_enough_the_cheapest_is_taken():
+    costs = {CONV2: {4: 0.04, 2: 1}, OUT: {4: 0.04, 5: 0.01, 2: 1}}  # CONV2 gains more, OUT has fewer numbers
+    found = Search(space=Space(GROUPS), score=losing(costs), least=0.95).run()
+    assert widths(found) == {CONV1: 4, CONV2: 4, DENSE: 2, OUT: 5} and found.met
+
+
+def test_one_width_for_all_is_scored_beside_the_search():
+    costs = {CONV2: {4: 0.2}, OUT: {4: 0.1}}
+    search = Search(space=Space(GROUPS), score=losing(costs), least=0.95)
+    search.run()
+    uniform = [t for t in search.tries if t.stage == "uniform"]
+    assert [(t.bits, t.total, t.score) for t in uniform] == [
+        (bits, bits * (500 + 25_000 + 4_000 + 11_520), pytest.approx(score))
+        for bits, score in ((16, 1), (8, 1), (4, 0.7))
+    ]
+    search = Search(space=Space(GROUPS), score=losing(costs), least=0.95, fixed={"conv": 4})
+    search.run()
+    assert all(t.stage != "uniform" for t in search.tries)
+
+
 def test_repair_by_doubling():
-    costs = {CONV2: {4: 0.04, 2: 1}, DENSE: {4: 0.04, 2: 1}}
-    found = Search(space=Space(GROUPS), score=losing(costs), least=0.95, step="double").run()
-    assert widths(found)[CONV2] == 8 and widths(found)[DENSE] == 4 and found.met
+    costs = {CONV2: {4: 0.04, 2: 1}, DENSE: {4: 0.04, 8: 0.02, 2: 1}}
+    found = Search(space=Space(GROUPS), score=losing(costs), least=0.955, step="double").run()
+    assert widths(found) == {CONV1: 8, CONV2: 8, DENSE: 4, OUT: 2} and found.met
 
 
 def test_repair_first_chooses_units_again_among_quantised_numbers():

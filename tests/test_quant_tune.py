@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from quadrants import graph, quadrants
 
 from golden.errors import InputError
 from golden.formats import parse
@@ -8,7 +9,6 @@ from quant import tune as module
 from quant.assignment import Assignment
 from quant.scores import Scores
 from quant.tune import Tuning, tune
-from quadrants import graph, quadrants
 
 COARSE = Assignment(
     weights={"conv": parse("int3e-1"), "hidden": parse("int2e-1"), "out": parse("int3e-1")},

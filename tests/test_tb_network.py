@@ -11,7 +11,7 @@ from golden.formats import parse
 from golden.gemm import GemmSpec
 from golden.requant import RequantSpec, fold_affine
 from tb.cases import Failure
-from tb.network import gemm_target, run_network
+from tb.network import gemm_target, run_network, tree_layer, tree_target
 
 
 def small_network(rng):
@@ -66,3 +66,56 @@ def test_a_layer_without_a_target_is_refused():
     with pytest.raises(InputError, match="no target among ternary_gemm multiplies weights of int4"):
         gemm_target(spec, "ternary_gemm")
     assert gemm_target(GemmSpec(a=parse("uint8"), w=parse("binary"), k=3)) == "binary_gemm"
+
+
+def mac_network(formats, shape=(1, 5, 5), **attributes):
+    """A convolution and a dense layer whose sums, biases and rounding are one operation, of formats a, w, b, y."""
+    a, w, b, y = map(parse, formats)
+    rng = np.random.default_rng(2)
+    net = Builder(a, shape)
+
+    def drawn(fmt, *shape):
+        return fmt.name, fmt.nearest(rng.normal(size=shape))
+
+    def add(name, op, *weights, target=None):
+        parameters = {"weight": drawn(w, *weights), "bias": drawn(b, weights[0])}
+        net.add(name, op, parameters=parameters, attributes={"format": y.name} | attributes, target=target)
+
+    add("conv", "mac_conv", 3, 1, 3, 3)
+    net.add("flat", "flatten")
+    add("dense", "mac_dense", 4, 27)
+    return net.build()
+
+
+TREES = [
+    (("uint8e-8", "int8e-6", "int8e-6", "int8e-4"), "mac_tree_dfp", {}),
+    (("int8e-3", "int4e-1", "uint6e2", "uint8e-1"), "mac_tree_dfp", {"relu": True}),  # bias far above the sums
+    (("int8e-4", "int6e-5", "int20e-18", "int8e-5"), "mac_tree_dfp", {}),  # and far below
+    (("int8e-4", "pow2_4", "int8e-6", "int8e-4"), "mac_tree_pow2", {"relu": True}),
+    (("uint8e-8", "mini_e4m3", "mini_e4m3", "mini_e4m3"), "mac_tree_minifloat", {"relu": True}),
+    (("e4m3", "e4m3", "fp16", "e5m2"), "mac_tree_minifloat", {"accumulate": "fp32x5"}),
+]
+
+
+@pytest.mark.parametrize(("formats", "name", "attributes"), TREES)
+def test_layers_with_bias_and_rounding_run_on_the_tree_of_their_formats(formats, name, attributes):
+    network = mac_network(formats, **attributes)
+    a = parse(formats[0])
+    x = a.nearest(np.random.default_rng(3).uniform(0, 1, (2, 1, 5, 5))).astype(a.dtype)
+    conv, dense = run_network(network, x, sim="icarus", lanes=4)
+    assert [run.target for run in (conv, dense)] == [name] * 2
+    lanes = 5 if "accumulate" in attributes else 4
+    beats, latency = -(-9 // lanes) * 2 * 9 * 3, 7 if "accumulate" in attributes else 5
+    assert (conv.tiles, conv.macs, conv.cycles) == (2 * 9 * 3, 2 * 9 * 3 * 9, beats + latency)
+    assert conv.cycles == conv.model and dense.cycles == dense.model
+    assert conv.utilisation == pytest.approx(conv.macs / (lanes * conv.cycles))
+
+
+def test_a_layer_s_own_tree_is_taken():
+    network = mac_network(("int8e-4", "int8e-6", "int8e-6", "int8e-4"))
+    node = network.steps(np.zeros((1, 1, 5, 5), np.int8))
+    spec = network.operations["conv"].spec
+    assert tree_target(spec) == "mac_tree_dfp" and tree_target(spec, "mac_tree_fixed") == "mac_tree_fixed"
+    step = replace(next(s for s in node if s.node.name == "conv"))
+    settings, operands = tree_layer("mac_tree_fixed", network.operations["conv"].lower(*step.inputs), 2)
+    assert settings["a"] == "int8e-4" and set(operands) == {"a", "w", "bias"}

@@ -1,0 +1,32 @@
+import pytest
+
+from golden.errors import InputError
+from quant.plan import Plan
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"scheme": "int8"}, "scheme must be one of fixed, dfp, dfp-per-layer, minifloat, pow2, not 'int8'"),
+        ({"margin": -0.1}, "margin must be 0 to 1, of accuracy, not -0.1"),
+        ({"unit": 0.0}, "unit must be positive, not 0.0"),
+        ({"lanes": 0}, "lanes must be at least 1, not 0"),
+        ({"calibration": 0}, "calibration must be at least 1, not 0"),
+        ({"seed": -1}, "seed must be at least 0, not -1"),
+        (
+            {"accumulate": "fp16"},
+            "accumulate must be exact, fp32 (a tree of 16 lanes) or fp32x1 to fp32x64, not 'fp16'",
+        ),
+        ({"margin": float("nan")}, "margin must be 0 to 1, of accuracy, not nan"),
+        ({"unit": float("inf")}, "unit must be positive, not inf"),
+    ],
+)
+def test_refused(settings, message):
+    with pytest.raises(InputError) as error:
+        Plan(**settings)
+    assert str(error.value) == message
+
+
+def test_the_usual_plan_is_the_paper_s_with_exact_sums():
+    plan = Plan()
+    assert (plan.scheme, plan.accumulate, plan.unsigned, plan.tuning) == ("dfp", "exact", False, None)

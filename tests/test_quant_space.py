@@ -1,0 +1,17 @@
+import pytest
+
+from golden.errors import InputError
+from quant.space import Part, width
+
+
+def test_widths_of_the_search():
+    assert [width(bits, "conv") for bits in (2, 16)] == [2, 16]
+    for bits in (1, 17, 4.0, True, None):
+        with pytest.raises(InputError) as error:
+            width(bits, "conv")
+        assert str(error.value) == f"width of conv must be 2 to 16 bits, not {bits}"
+
+
+def test_parts_are_spelled():
+    assert str(Part("dense", ("ip1",), 400_000)) == "weights of ip1"
+    assert str(Part("outputs", ("a", "b"), 5)) == "outputs of a, b"
