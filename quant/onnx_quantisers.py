@@ -99,13 +99,14 @@ def quant(walk, node, axes):
     """QONNX: Quant, later called IntQuant."""
     zero(walk, node, 2)
     width = walk.constant(node, 3, "bitwidth")
-    if width is None or width.size != 1 or width.reshape(()) != int(width.reshape(())):
-        walk.refuse(node, f"must have one whole number as bitwidth, not {np.array2string(np.asarray(width))}")
+    if np.size(width) != 1 or not float(np.reshape(width, ())).is_integer():
+        found = np.shape(width) if np.size(width) != 1 else np.reshape(width, ())
+        walk.refuse(node, f"must have one whole number as bitwidth, not {found}")
     mode = node.attributes.get("rounding_mode", "ROUND")
     if mode.upper() not in ROUNDINGS:
         walk.refuse(node, f"must round half to even, rounding_mode ROUND, not {mode}")
     signed, narrow = bool(node.attributes.get("signed", 1)), bool(node.attributes.get("narrow", 0))
-    fmt = integer(walk, node, int(width.reshape(())), signed)
+    fmt = integer(walk, node, int(np.reshape(width, ())), signed)
     return Quantiser(fmt, fmt.lo + (narrow and signed), fmt.hi - (narrow and not signed), scales(walk, node))
 
 

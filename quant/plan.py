@@ -8,6 +8,7 @@ from golden.errors import InputError
 from quant.models import PIXEL_UNIT
 from quant.ranges import CALIBRATION_IMAGES
 from quant.rules import SCHEMES
+from quant.space import width
 from quant.tune import Tuning
 
 __all__ = ["Plan"]
@@ -24,7 +25,7 @@ class Plan:
     margin : float
         Accuracy that may be lost on held-out images, 0 to 1.
     widths : dict
-        Group → width in bits, for groups whose width is given and not searched.
+        Group ("conv", "dense", "outputs", "all") → width in bits, of groups whose width is given and not searched.
     step : str
         A row of `quant.search.STEPS`: how a repair widens.
     biases : str, optional
@@ -36,7 +37,7 @@ class Plan:
     tuning : Tuning, optional
         How the network is tuned; by default it is not.
     lanes : int
-        Of the MAC tree whose cycles are counted.
+        Of the MAC tree whose cycles are counted; one that sums in FP32 has the lanes of `accumulate`.
     unit : float
         What a step of a raw pixel is worth, for graphs that do not say.
     calibration : int
@@ -66,9 +67,14 @@ class Plan:
     def __post_init__(self):
         if self.scheme not in SCHEMES:
             raise InputError(f"scheme must be one of {', '.join(SCHEMES)}, not {self.scheme!r}")
+        for group, bits in self.widths.items():
+            if group != "all" and not SCHEMES[self.scheme].separate:
+                raise InputError(f"scheme {self.scheme} has one format, whose width is that of all, not of {group}")
+            width(bits, group)
         if not 0 <= self.margin < 1:
             raise InputError(f"margin must be 0 to 1, of accuracy, not {self.margin}")
-        Rounded.parse(self.accumulate)
+        if (tree := Rounded.parse(self.accumulate)) is not None:
+            object.__setattr__(self, "lanes", tree.lanes)
         if not (math.isfinite(self.unit) and self.unit > 0):
             raise InputError(f"unit must be positive, not {self.unit}")
         for what in ("lanes", "calibration"):

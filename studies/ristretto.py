@@ -10,7 +10,7 @@ from pathlib import Path
 
 from golden.errors import replacing
 from quant.accuracy import commit
-from quant.approximate import Plan
+from quant.plan import Plan
 from quant.tune import Tuning
 from studies.published import TABLE_4_1, TABLE_5_1, TABLE_5_2, TABLE_6_1, TABLE_7_1
 from studies.ranges import dynamic_range

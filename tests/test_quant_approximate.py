@@ -122,6 +122,12 @@ def test_the_same_unit_as_the_module_had_is_taken_for_pixels():
     assert ours.figures["held_out"] == approximated(widths={"all": 8}).figures["held_out"]
 
 
+def test_sums_in_fp32_are_compared_too():
+    figures = approximated(scheme="minifloat", widths={"all": 8}, accumulate="fp32x8").figures
+    assert figures["test"]["compared"]["conv_relu"] == 200 * 256
+    assert figures["layers"][0]["cycles"] == 256 * 2 + 7  # 9 products are two beats of 8
+
+
 def test_areas_are_those_of_a_tree_for_each_layer():
     asked = []
 
@@ -159,7 +165,7 @@ def test_what_is_done_is_said(capsys):
     "settings, message",
     [
         ({"widths": {"dense": 1}}, "width of dense must be 2 to 16 bits, not 1"),
-        ({"widths": {"conv": 4}, "scheme": "fixed"}, "no group of numbers is called 'conv'; allowed: all"),
+        ({"widths": {"fc": 4}}, "no group of numbers is called 'fc'; allowed: conv, dense, outputs"),
         ({"step": "half"}, "step must be one of bit, double, not 'half'"),
         ({"biases": "none"}, "biases must be one of weights, wide, not 'none'"),
     ],

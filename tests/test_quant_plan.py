@@ -17,6 +17,11 @@ from quant.plan import Plan
             {"accumulate": "fp16"},
             "accumulate must be exact, fp32 (a tree of 16 lanes) or fp32x1 to fp32x64, not 'fp16'",
         ),
+        ({"widths": {"outputs": 17}}, "width of outputs must be 2 to 16 bits, not 17"),
+        (
+            {"widths": {"conv": 4}, "scheme": "fixed"},
+            "scheme fixed has one format, whose width is that of all, not of conv",
+        ),
         ({"margin": float("nan")}, "margin must be 0 to 1, of accuracy, not nan"),
         ({"unit": float("inf")}, "unit must be positive, not inf"),
     ],
@@ -30,3 +35,7 @@ def test_refused(settings, message):
 def test_the_usual_plan_is_the_paper_s_with_exact_sums():
     plan = Plan()
     assert (plan.scheme, plan.accumulate, plan.unsigned, plan.tuning) == ("dfp", "exact", False, None)
+
+
+def test_a_tree_that_sums_in_fp32_has_the_lanes_of_its_order():
+    assert [Plan(accumulate=name, lanes=32).lanes for name in ("exact", "fp32", "fp32x8")] == [32, 16, 8]

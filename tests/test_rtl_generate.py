@@ -13,6 +13,8 @@ SETTINGS = {
     "ternary_gemm": {"rows": 3, "cols": 5, "a": "uint4"},
     "binary_gemm": {"rows": 2, "cols": 9},
     "int8_gemm": {"rows": 2, "cols": 1, "a": "int8"},
+    "pow2_gemm": {"rows": 3, "cols": 2},
+    "minifloat_gemm": {"rows": 2, "cols": 2, "a": "e5m2", "acc_width": 60},
     "requant": {"lanes": 3, "y": "int5", "x": "int20"},
     "ternary_layer": {"rows": 2, "cols": 3, "y": "uint5"},
     "mac_tree_fixed": {"lanes": 3, "a": "uint4e-2"},
@@ -24,6 +26,8 @@ STREAMS = {  # role, bits of data, bytes of tdata, has tlast
     "ternary_gemm": [("a", 12, 2, True), ("w", 10, 2, True), ("y", 160, 20, True)],
     "binary_gemm": [("a", 16, 2, True), ("w", 9, 2, True), ("y", 288, 36, True)],
     "int8_gemm": [("a", 16, 2, True), ("w", 8, 1, True), ("y", 32, 4, True)],
+    "pow2_gemm": [("a", 24, 3, True), ("w", 8, 1, True), ("y", 64, 8, True)],
+    "minifloat_gemm": [("a", 16, 2, True), ("w", 16, 2, True), ("y", 120, 15, True)],
     "requant": [("x", 60, 8, True), ("p", 3 * (16 + 48 + 6), 27, False), ("y", 15, 2, True)],
     "ternary_layer": [("a", 16, 2, True), ("w", 6, 1, True), ("p", 3 * 70, 27, False), ("y", 15, 2, True)],
     "mac_tree_fixed": [("a", 12, 2, True), ("w", 24, 3, True), ("p", 8, 1, False), ("y", 8, 1, True)],
@@ -31,7 +35,7 @@ STREAMS = {  # role, bits of data, bytes of tdata, has tlast
     "mac_tree_pow2": [("a", 40, 5, True), ("w", 15, 2, True), ("p", 32 + 4 + 6, 6, False), ("y", 8, 1, True)],
     "mac_tree_minifloat": [("a", 16, 2, True), ("w", 16, 2, True), ("p", 8, 1, False), ("y", 16, 2, True)],
 }
-LATENCY = {"ternary_gemm": 8, "binary_gemm": 11, "int8_gemm": 3, "requant": 3, "ternary_layer": 8}
+LATENCY = {"ternary_gemm": 8, "binary_gemm": 11, "int8_gemm": 3, "pow2_gemm": 5, "minifloat_gemm": 4, "requant": 3, "ternary_layer": 8}
 LATENCY |= dict.fromkeys(("mac_tree_fixed", "mac_tree_dfp", "mac_tree_pow2", "mac_tree_minifloat"), 5)
 
 
