@@ -134,7 +134,7 @@ def packed(m, fmt, negative, exponent, significand, half, rest, relu):
     mantissa, hidden, width = significand[:-1], significand[-1], fmt.width - 1
     longer = 1 + max(width, len(mantissa) + len(exponent))
     up, code = Signal(name="up"), Signal(longer, name="code")
-    m.d.comb += up.eq(half & (rest | significand[0]))
+    m.d.comb += up.eq(half & (rest | significand[0]) if len(mantissa) else half)  # then ties go up
     number = Cat(mantissa, exponent)
     number = (Cat(number, Const(0, longer - len(number))) + up)[:longer]
     if fmt.subnormals:  # their exponent field is one less

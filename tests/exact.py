@@ -36,7 +36,7 @@ def nearest(fmt, number):
         above = sum(1 for i in integers if i > 0 and x * x > 2 * i * i)  # beyond sqrt(2) of which powers
         magnitude = [i for i in integers if i > 0][min(above, fmt.last)]
         return -magnitude if x < 0 else magnitude
-    if isinstance(fmt, Minifloat) and not fmt.subnormals and abs(number) < Fraction(2) ** -fmt.bias:
+    if isinstance(fmt, Minifloat) and fmt.rules == "mini" and abs(number) < Fraction(2) ** -fmt.bias:
         return 0
     at = bisect(integers, x)
     below, above = integers[max(at - 1, 0)], integers[min(at, len(integers) - 1)]

@@ -5,12 +5,15 @@ magnitudes, which are unsigned. A *total* is an integer below 2**63 in magnitude
 units of the format to which it is rounded; a negative shift is for totals beyond every limit.
 """
 
+import math
 from dataclasses import replace
 
 from golden.c99.text import literal
 from golden.formats import Binary, Integer, Minifloat, PowerOfTwo, Ternary
 
 __all__ = ["ROUNDING", "rounding"]
+
+NEVER = -128  # log2 of a magnitude, in units, that no total lies below
 
 # name → (what it uses, its text)
 ROUNDING = {
@@ -83,19 +86,18 @@ static int64_t round_binary(int64_t total, count shift)
         ("magnitude", "top_bit", "round_even"),
         """\
 /* To a float of `mantissa` bits after the leading one, whose unit is the distance between its least numbers; ties to
- * even, saturated at hi. Without subnormal numbers, what is below 2^mantissa becomes 0, and 2^mantissa itself, whose
- * code means 0, the number above it. */
-static int64_t round_minifloat(int64_t total, count shift, count mantissa, int subnormals, int64_t hi)
+ * even, saturated at hi. What is below 2^flushed becomes 0; what is not, at least `least`. */
+static int64_t round_minifloat(int64_t total, count shift, count mantissa, count flushed, int64_t least, int64_t hi)
 {
-    const uint64_t x = magnitude(total), least = (uint64_t)1 << mantissa;
+    const uint64_t x = magnitude(total);
     const count top = top_bit(x), step = top - mantissa > shift ? top - mantissa : shift;
     uint64_t y = (uint64_t)hi;
     if (shift >= 0 && top - shift <= 62) {
         y = round_even(x, step) << (step - shift);
-        if (!subnormals && top - shift < mantissa)
+        if (x == 0 || top - shift < flushed)
             y = 0;
-        else if (!subnormals && y == least)
-            y = least + 1;
+        else if (y < (uint64_t)least)
+            y = (uint64_t)least;
         if (y > (uint64_t)hi)
             y = (uint64_t)hi;
     }
@@ -130,12 +132,18 @@ def limits(format):
     return format.lo, format.hi
 
 
+def minifloat(format):
+    if not format.flushed:
+        return format.mantissa_bits, NEVER, 0, format.hi
+    return format.mantissa_bits, int(math.log2(format.flushed)), format.least, format.hi
+
+
 # family → helper, and what it takes behind the total and its shift
 FAMILIES = {
     Integer: ("round_integer", limits),
     Ternary: ("round_integer", limits),
     Binary: ("round_binary", lambda format: ()),
-    Minifloat: ("round_minifloat", lambda format: (format.mantissa_bits, int(format.subnormals), format.hi)),
+    Minifloat: ("round_minifloat", minifloat),
     PowerOfTwo: ("round_power", lambda format: (format.hi.bit_length() - 1, int(format.zero))),
 }
 

@@ -61,7 +61,7 @@ class Float(Format):
     ----------
     bias : int
     subnormals : bool
-        Whether exponent field 0 means subnormal numbers.
+        Whether exponent field 0 means subnormal numbers; without a mantissa the only one is 0, after Ristretto too.
     exponent : int
         log2 of the unit, in which all numbers are integers: the last mantissa bit of the least ones.
     lo, hi : int
@@ -108,7 +108,12 @@ class Float(Format):
 
     @property
     def subnormals(self):
-        return self.rules != "mini"
+        return self.rules != "mini" or self.mantissa_bits == 0
+
+    @property
+    def flushed(self):
+        """The magnitude, in units, below which all is 0 before it is rounded; 0 if there is none."""
+        return 0.0 if self.rules != "mini" else 2.0 ** -(self.bias + self.exponent)
 
     @property
     def first(self):
@@ -185,9 +190,9 @@ class Float(Format):
         quantum = self.quantum(magnitudes)
         with np.errstate(over="ignore"):
             found = np.rint(magnitudes / quantum) * quantum
-        if self.subnormals:
+        if not self.flushed:
             return found
-        return np.where(magnitudes < self.skipped, 0.0, np.maximum(found, self.least))
+        return np.where(magnitudes < self.flushed, 0.0, np.maximum(found, self.least))
 
     def encode(self, x):
         x = np.asarray(x, dtype=np.float64)
@@ -199,7 +204,7 @@ class Float(Format):
         codes = self.unsigned_codes(np.minimum(magnitudes, float(self.hi)))
         if self.infinite:
             codes = np.where(magnitudes > float(self.hi), self.top + 1, codes)
-        negative = np.signbit(x) & (self.subnormals | (codes != 0))
+        negative = np.signbit(x) & ((self.rules != "mini") | (codes != 0))
         codes = codes | np.where(negative, self.sign, 0)
         return (codes if self.nan is None else np.where(nan, self.nan, codes)).astype(code_dtype(self.width))
 
@@ -211,5 +216,5 @@ class Float(Format):
         if self.nan is not None:
             infinity = (self.rules == "ieee") & (unsigned == self.top + 1)
             numbers = np.where(finite, numbers, np.where(infinity, np.inf, np.nan))
-        negative = (codes & self.sign != 0) & (self.subnormals | (unsigned != 0))
+        negative = (codes & self.sign != 0) & ((self.rules != "mini") | (unsigned != 0))
         return np.where(negative, -numbers, numbers)
