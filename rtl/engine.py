@@ -4,6 +4,8 @@ import dataclasses
 import operator
 from abc import ABC, abstractmethod
 
+import numpy as np
+
 from golden.errors import InputError
 from golden.formats import UnitFormat, parse
 
@@ -73,6 +75,12 @@ class Engine(ABC):
     @abstractmethod
     def beats(self, operands):
         """How many beats each output role delivers: {role: int}."""
+
+    def ends(self, role, operands, inputs):
+        """``last`` of every beat of an output: by default a packet for each of the first input's, all of one length."""
+        packets = int(next(iter(inputs.values())).last.sum())
+        beats = self.beats(operands)[role]
+        return np.arange(1, beats + 1) % (beats // packets) == 0
 
     @abstractmethod
     def cycles(self, operands):
