@@ -1,5 +1,7 @@
 """The table of targets in a document."""
 
+from pathlib import Path
+
 import pytest
 
 from golden.errors import InputError
@@ -11,6 +13,10 @@ def test_the_table_names_every_target_with_its_defaults():
     lines = docs.targets_table().splitlines()[2:]
     assert [line.split("`")[1] for line in lines] == list(TARGETS)
     assert "`rows=8`, `cols=8`, `a=uint8`, `acc_width=32`" in lines[0]
+
+
+def test_the_readme_has_it():
+    assert docs.targets_table() in (Path(__file__).parents[1] / "README.md").read_text()
 
 
 def test_a_document_is_brought_up_to_date_once(tmp_path):
