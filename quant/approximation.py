@@ -14,8 +14,11 @@ from quant.report import text, write
 from quant.rules import BIASES, SCHEMES
 from quant.search import STEPS
 from quant.sources import source
+from quant.simulated import WEIGHTS
+from quant.sources import source
 from quant.space import NARROWEST, WIDEST
 from quant.taken import taken
+from quant.train import RULES
 from quant.tune import OUTPUTS, Tuning
 
 __all__ = ["FOLDER", "add_arguments", "run"]
@@ -40,7 +43,9 @@ def add_arguments(program):
     add("--unit", default="1/255", help="what a step of a uint8 pixel is worth to the network")
     add("--tune", type=int, default=0, metavar="EPOCHS", help="epochs of fine-tuning")
     add("--rate", type=float, default=Tuning.rate, help="learning rate of fine-tuning")
+    add("--rule", default=Tuning.rule, metavar="RULE", help=f"of fine-tuning: {', '.join(RULES)}")
     add("--shift", type=int, default=Tuning.shift, metavar="PIXELS", help="moves images at random while tuning")
+    add("--tuned-weights", default=Tuning.weights, metavar="KIND", help=f"while tuning: {' or '.join(WEIGHTS)}")
     add("--tuned-outputs", default=Tuning.outputs, metavar="KIND", help=f"while tuning: {' or '.join(OUTPUTS)}")
     add("--lanes", type=int, default=Plan.lanes, help="of the MAC trees whose cycles and area are given")
     add(
@@ -62,7 +67,8 @@ def plan(arguments):
         raise InputError(f"margin must be 0 to 100 points of accuracy, not {arguments.margin:g}")
     tuning = None
     if arguments.tune != 0:
-        settings = {"rate": arguments.rate, "shift": arguments.shift, "outputs": arguments.tuned_outputs}
+        settings = {"rate": arguments.rate, "rule": arguments.rule, "shift": arguments.shift}
+        settings |= {"weights": arguments.tuned_weights, "outputs": arguments.tuned_outputs}
         tuning = Tuning(epochs=arguments.tune, seed=arguments.seed, **settings)
     return Plan(
         scheme=Plan.scheme if arguments.scheme is None else arguments.scheme,

@@ -135,14 +135,15 @@ class Graph:
     def real(self, x):
         """`x` [N, ...] as reals: pixels, in uint8 or in a float, times their unit; without a unit, floats as they are.
 
-        uint8 pixels become float32.
+        uint8 pixels become float32; channels lie last in memory, where convolution and pooling find them faster.
         """
         if x.dtype == torch.uint8 and self.unit is not None:
             x = x.float()
         if not x.dtype.is_floating_point:
             wanted = "floats" if self.unit is None else "uint8 pixels or floats"
             raise InputError(f"input of the network must be {wanted}, not {x.dtype}")
-        return x if self.unit is None else x * self.unit
+        x = x if self.unit is None else x * self.unit
+        return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
     def fused(self):
         """Name of a conv or dense → the relu that alone uses it: hardware computes the two in one."""

@@ -11,7 +11,7 @@ from quant.assignment import Assignment
 from quant.kinds import compute
 from quant.steps import Steps
 
-__all__ = ["Simulated"]
+__all__ = ["WEIGHTS", "Simulated"]
 
 BLOCK = 1 << 15  # numbers at a time: NumPy's intermediate arrays then stay in the cache
 WEIGHTS = ("nearest", "stochastic")

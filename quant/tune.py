@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from golden.errors import InputError, replacing
 from quant.cache import code_hash
 from quant.scores import SIMULATION, digest, spelled
-from quant.simulated import Simulated
+from quant.simulated import WEIGHTS, Simulated
 from quant.train import Settings, correct, fit, reproducible
 
 __all__ = ["OUTPUTS", "Tuned", "Tuning", "tune"]
@@ -34,6 +34,8 @@ class Tuning(Settings):
         0 for none.
     rate : float
         Ristretto's is a tenth of the last rate of training in full precision.
+    weights : str
+        How they are rounded while tuning: "stochastic", as Ristretto does, or "nearest", as hardware has them then.
     outputs : str
         "float" while tuning, as Ristretto has them, or "quantised", with a gradient of 1 where they do not saturate.
     seed : int
@@ -44,11 +46,14 @@ class Tuning(Settings):
     batch: int = 100
     rate: float = 3e-4
     rule: str = "adam"
+    weights: str = "stochastic"
     outputs: str = "float"
     seed: int = 0
 
     def __post_init__(self):
         super().__post_init__()
+        if self.weights not in WEIGHTS:
+            raise InputError(f"weights while tuning must be {' or '.join(WEIGHTS)}, not {self.weights!r}")
         if self.outputs not in OUTPUTS:
             raise InputError(f"outputs while tuning must be {' or '.join(OUTPUTS)}, not {self.outputs!r}")
         if self.seed < 0:
@@ -83,8 +88,8 @@ class Tuned:
 def tune(graph, assignment, dataset, settings, *, build=None, title="tuning", progress=True):
     """`graph` tuned on ``dataset.train`` for the formats of `assignment`: a `Tuned`.
 
-    In each step the shadow weights are rounded stochastically, ``q(w)``; the layer outputs of forward and backward pass
-    are float; the gradient with respect to ``q(w)`` moves w, by Adam. The epoch is chosen on ``dataset.held_out`` by
+    In each step the shadow weights are rounded, ``q(w)``, stochastically, and the layer outputs of forward and backward
+    pass are float, unless `settings` say otherwise, which is beyond the paper; the gradient with respect to ``q(w)`` moves w, by Adam. The epoch is chosen on ``dataset.held_out`` by
     what the hardware does: weights rounded to nearest, outputs quantised.
 
     Parameters
@@ -113,7 +118,7 @@ def run(graph, assignment, dataset, settings, title, progress):
     """`tune` without the cache."""
     with reproducible(settings.seed) as generator:
         model = Simulated(
-            graph, assignment, weights="stochastic", outputs=settings.outputs == "quantised", seed=settings.seed
+            graph, assignment, weights=settings.weights, outputs=settings.outputs == "quantised", seed=settings.seed
         )
         before = correct(model, dataset.held_out) / len(dataset.held_out)
         if settings.epochs == 0:

@@ -63,6 +63,17 @@ def test_outputs_are_float_while_tuning_unless_asked():
     assert rounded.history[0]["loss"] != floats.history[0]["loss"]
 
 
+def test_weights_are_rounded_at_random_unless_asked():
+    one = {"epochs": 1, "batch": 20, "rate": 3e-3}
+    runs = [
+        tune(graph(), COARSE, quadrants(), Tuning(seed=seed, shift=0, weights=kind, **one), progress=False)
+        for kind in ("stochastic", "nearest")
+        for seed in (0, 0)
+    ]
+    losses = [found.history[0]["loss"] for found in runs]
+    assert losses[0] == losses[1] and losses[2] == losses[3] and losses[0] != losses[2]
+
+
 def test_what_makes_it_worse_is_not_kept():
     fine = Assignment(weights={"hidden": parse("int16e-13")})
     found = tune(graph(), fine, quadrants(), Tuning(epochs=1, batch=20, rate=3.0), progress=False)
@@ -98,6 +109,7 @@ def test_tuned_weights_are_kept(tmp_path, tuned, monkeypatch):
 @pytest.mark.parametrize(
     "settings, message",
     [
+        ({"weights": "up"}, "weights while tuning must be nearest or stochastic, not 'up'"),
         ({"outputs": "int8"}, "outputs while tuning must be float or quantised, not 'int8'"),
         ({"epochs": -1}, "epochs must be at least 0, not -1"),
         ({"rate": 0.0}, "rate must be positive, not 0.0"),
