@@ -32,7 +32,7 @@ __all__ = [
 BIASES = ("weights", "wide")
 BIAS_WIDTH = 16
 BIAS_SHIFT = 15  # at most so many bits finer than the products: what engines shift a sum up by, at run time
-SEARCHED_BELOW = 4  # bits
+SEARCHED_BELOW = 5  # bits
 FINER = 3  # fraction lengths that are tried there: the rule's, and up to so many less one above it
 LEAST_EXPONENT_BITS, MOST_EXPONENT_BITS = 4, 5
 
@@ -162,7 +162,7 @@ class Dynamic(Scheme):
 
     An input of reals has the length of weights: unlike outputs, of which few are great, it may fill its range.
 
-    Below 4 bits the rule's unit is often too coarse (with 2 bits, half the codes of weights are then idle): that unit,
+    With 4 bits and less the rule's unit is often too coarse (with 2 bits, half the codes of weights are idle): that unit,
     half of it and a quarter are tried.
 
     Source: Gysel, Ristretto, section 5; the trial is beyond it.

@@ -5,7 +5,7 @@ formats that its parts might have. What decides is ``score(formats)``, an accura
 
 1. `alone`: each group is narrowed by halves, 16, 8, 4, 2, with all other numbers float; it keeps the last width whose
    score is at least the least one allowed, and stops at the first that is not.
-2. `combined`: all groups at the widths found.
+2. `combined`: all groups at the widths found; where the rule leaves a choice, also with the rule's own formats.
 3. `repaired`, beyond the paper: as long as the combination scores too little, the group whose widening by a step gains
    most is widened; of several whose widening is enough, the one that costs the fewest bits.
 4. `narrowed`, beyond the paper: each part on its own loses bits one by one, the largest part first, as long as the
@@ -81,7 +81,7 @@ class Search:
             widths[group], formats = last.bits, formats | last.formats
         if not self.fixed and len(self.space.groups) > 1:
             self.uniform()
-        best = self.tried("combined", "all", None, formats)
+        best = self.combined(widths, formats)
         if not self.holds(best):
             best = self.repaired(best, widths)
         if narrow:
@@ -136,6 +136,15 @@ class Search:
                 break
             bits //= 2
         return kept
+
+    def combined(self, widths, formats):
+        """All groups at the widths found: the better of the formats found one by one, and those of the rule alone."""
+        rule = {}
+        for group, parts in self.space.groups.items():
+            rule |= self.space.proposals(parts, widths[group])[0]
+        options = [formats] if rule == formats else [formats, rule]
+        tried = [self.tried("combined", "all", None, option) for option in options]
+        return max(tried, key=lambda option: option.score)
 
     def uniform(self):
         """Score all groups at one width, by the rule alone: nothing is decided by it; the result is set beside it."""

@@ -24,7 +24,7 @@ SWEEP = (16, 12, 8, 6, 5, 4, 3, 2)
 PARTS = (16, 8, 4, 2)
 SUBSET = 1_000  # test images on which sums are taken in FP32, in order
 
-TUNING = Tuning(epochs=3, rate=1e-3, rule="adamw", weights="nearest", outputs="quantised", shift=2)
+TUNING = Tuning(epochs=3, rate=2e-3, rule="adamw", weights="nearest", outputs="quantised", shift=1)
 THEIRS = Tuning(epochs=2)  # stochastic weights, float outputs, Adam
 
 

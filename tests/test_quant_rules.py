@@ -118,9 +118,9 @@ def test_dynamic_fixed_point():
     assert found.given == {} and found.separate and not found.narrow
 
 
-def test_below_four_bits_three_units_are_proposed():
+def test_with_four_bits_and_less_three_units_are_proposed():
     found = space("dfp")
-    for bits, count in ((16, 1), (4, 1), (3, 3), (2, 3)):
+    for bits, count in ((16, 1), (5, 1), (4, 3), (3, 3), (2, 3)):
         proposals = found.proposals(found.groups["conv"], bits)
         units = [fmt.exponent for proposal in proposals for fmt in proposal.values()]
         assert units == [1 - bits - finer for finer in range(count)]

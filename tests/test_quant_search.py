@@ -66,6 +66,18 @@ def test_a_score_of_exactly_baseline_less_margin_is_enough():
     assert search.alone("dense").bits == 2
 
 
+def test_formats_that_are_better_alone_and_worse_together_give_way_to_the_rule_s():
+    def score(formats):
+        alone = sum(fmt.finer == 1 for fmt in formats.values())
+        return 0.9 + 0.01 * alone - 0.05 * (alone == 2)
+
+    groups = {"conv": (CONV1,), "dense": (DENSE,)}
+    search = Search(space=Space(groups), score=score, least=0.0, fixed={"conv": 2, "dense": 2})
+    found = search.run()
+    assert [t.score for t in search.tries if t.stage == "combined"] == pytest.approx([0.87, 0.9])
+    assert found.formats == {CONV1: Digits(2, 0), DENSE: Digits(2, 0)} and found.score == 0.9
+
+
 def test_below_four_bits_the_best_unit_is_found_for_each_part():
     costs = {CONV1: {(2, 0): 0.3, (2, 1): 0.1, (2, 2): 0.2}, CONV2: {(2, 0): 0.3, (2, 1): 0.2, (2, 2): 0.0}}
     search = Search(space=Space({"conv": (CONV1, CONV2)}), score=losing(costs), least=0.85)
