@@ -45,18 +45,19 @@ class Stage(wiring.Component):
         return m
 
 
-def streamed(unit, widths, width, columns):
-    """The codes of `width` bits that a combinational unit yields, in Verilator.
+def streamed(unit, widths, outputs, columns):
+    """The codes that a combinational unit yields, in Verilator: an array for each output.
 
     Parameters
     ----------
     unit : callable
-        ``unit(m, *values)`` -> Value.
-    widths : sequence of int
-        Bits of each input.
+        ``unit(m, *values)`` -> Value, its outputs one above the other.
+    widths, outputs : sequence of int
+        Bits of each input and of each output.
     columns : sequence of code arrays
         The values of each input.
     """
+    width = sum(outputs)
     streams = [
         {"role": role, "direction": direction, "width": bits, "bytes": -(-bits // 8), "last": True}
         for role, direction, bits in (("x", "input", COPIES * sum(widths)), ("y", "output", COPIES * width))
@@ -69,5 +70,4 @@ def streamed(unit, widths, width, columns):
     data = pack_fields(*zip(columns, widths, strict=True))
     outcome = memory.run({"x": Beats(data, last)}, deadline=len(last) + 10_000)
     outcome.demand()
-    [codes] = unpack_fields(outcome.beats["y"].data, COPIES, width)
-    return codes.reshape(-1)[:count]
+    return [codes.reshape(-1)[:count] for codes in unpack_fields(outcome.beats["y"].data, COPIES, *outputs)]
