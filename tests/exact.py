@@ -8,7 +8,7 @@ import numpy as np
 
 from golden.formats import Minifloat, PowerOfTwo
 
-__all__ = ["nearest", "numbers"]
+__all__ = ["nearest", "numbers", "unit"]
 
 
 def unit(fmt):
@@ -29,7 +29,10 @@ def listed(fmt):
 
 
 def nearest(fmt, number):
-    """The integer of `fmt`, of at most 16 bits, nearest to the rational `number`; ties to the even code."""
+    """The integer of `fmt`, of at most 16 bits, nearest to the rational `number`; ties to the even code.
+
+    Of minifloats without a mantissa, ties are to the greater magnitude.
+    """
     integers, even = listed(fmt)
     x = number / unit(fmt)
     if isinstance(fmt, PowerOfTwo):
@@ -41,5 +44,7 @@ def nearest(fmt, number):
     at = bisect(integers, x)
     below, above = integers[max(at - 1, 0)], integers[min(at, len(integers) - 1)]
     if x - below == above - x:
+        if isinstance(fmt, Minifloat) and not fmt.mantissa_bits:
+            return max(below, above, key=abs)
         return below if even[below] else above
     return below if x - below < above - x else above

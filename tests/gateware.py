@@ -18,7 +18,7 @@ __all__ = ["evaluate", "clocked", "elaborated", "array", "complaints", "flip_flo
 COPIES = 32  # of a unit in one simulation, which is far faster than one input after the other
 
 
-def evaluate(unit, widths, cases):
+def evaluate(unit, widths, cases, copies=COPIES):
     """The codes that a combinational unit yields.
 
     Parameters
@@ -29,6 +29,8 @@ def evaluate(unit, widths, cases):
         Bits of each input.
     cases : iterable of tuples of codes
         Unsigned or two's complement.
+    copies : int
+        Of the unit: fewer of a large one, which takes longer to be compiled than to run.
 
     Returns
     -------
@@ -40,7 +42,7 @@ def evaluate(unit, widths, cases):
         for code, width in zip(reversed(case), reversed(widths), strict=True):
             words[i] = words[i] << width | int(code) & ((1 << width) - 1)
     m = Module()
-    copies, size = min(COPIES, len(cases)), sum(widths)
+    copies, size = min(copies, len(cases)), sum(widths)
     inputs = Signal(copies * size)
     values = []
     for copy in range(copies):
