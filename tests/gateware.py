@@ -15,10 +15,10 @@ from tb.simulators import required, required_module
 
 __all__ = ["evaluate", "clocked", "elaborated", "array", "complaints", "flip_flops"]
 
-COPIES = 32  # of a unit in one simulation, which is far faster than one input after the other
+COPIES = 8  # of a unit in one simulation: faster than one input after the other, until compiling them takes longer
 
 
-def evaluate(unit, widths, cases, copies=COPIES):
+def evaluate(unit, widths, cases):
     """The codes that a combinational unit yields.
 
     Parameters
@@ -29,8 +29,6 @@ def evaluate(unit, widths, cases, copies=COPIES):
         Bits of each input.
     cases : iterable of tuples of codes
         Unsigned or two's complement.
-    copies : int
-        Of the unit: fewer of a large one, which takes longer to be compiled than to run.
 
     Returns
     -------
@@ -42,7 +40,7 @@ def evaluate(unit, widths, cases, copies=COPIES):
         for code, width in zip(reversed(case), reversed(widths), strict=True):
             words[i] = words[i] << width | int(code) & ((1 << width) - 1)
     m = Module()
-    copies, size = min(copies, len(cases)), sum(widths)
+    copies, size = min(COPIES, len(cases)), sum(widths)
     inputs = Signal(copies * size)
     values = []
     for copy in range(copies):
