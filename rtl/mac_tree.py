@@ -232,6 +232,21 @@ class DynamicTree(MacTree):
             total = (operands["a"].astype(np.int64) @ operands["w"])[0] << operands["up"]
             bias = np.clip(wanted - total, self.bias.lo, self.bias.hi)
             yield operands | {"bias": bias, "shift": np.array(shift)}
+        for _ in range(2 * amount):
+            yield self.long_shift(rng)
+
+    def long_shift(self, rng):
+        """Operands of sums as large as they come, shifted out but for a few bits: at a tie, or a bit off it."""
+        operands = self.stimulus(rng, m=1, k=rng.integers(1, min(self.longest, 8 * self.lanes), endpoint=True), n=12)
+        a = np.full_like(operands["a"], rng.choice([self.a.lo, self.a.hi]))
+        w = np.full_like(operands["w"], rng.choice([self.w.lo, self.w.hi]))
+        up = (1 << UP_BITS) - 1
+        total = int((a[:1].astype(np.int64) @ w[:, :1]).item()) << up
+        shift = min(max(abs(total).bit_length(), 1), self.bias.width)  # biases reach the nearest tie
+        half, bit = 1 << (shift - 1), (1 << rng.integers(0, shift, 12)) * rng.choice([-1, 0, 1], 12)
+        odd = (total >> shift << 1) + 1  # halves in the nearest tie
+        bias = np.clip(odd * half + bit - total, self.bias.lo, self.bias.hi)
+        return operands | {"a": a, "w": w, "up": np.array(up), "bias": bias, "shift": np.array(shift)}
 
 
 @dataclass(frozen=True, kw_only=True)
