@@ -278,6 +278,36 @@ class MinifloatTree(MacTree):
             found = f"of {self.a}, {self.w} and {self.bias} may lie between 2**{least} and 2**{max(most)}"
             raise InputError(f"sums {found}; FP32 allows 2**-126 to 2**125")
 
+    def directed(self, rng, amount=1):
+        """In FP32 also sums in which a great number comes and goes, in every place of the tree, the bias among them."""
+        yield from super().directed(rng, amount)
+        if self.accumulate == "fp32" and self.longest > 2:
+            for i in range(8 * amount):
+                yield self.cancelled(rng, by_bias=i % 4 == 3)
+
+    def cancelled(self, rng, by_bias):
+        """Operands whose results are what is left of small products by the rounding of sums with a great one."""
+        m, n, k = 4, 4, int(rng.integers(3, min(4 * self.lanes, self.longest), endpoint=True))
+        most = np.ldexp(float(self.a.hi), self.a.exponent), np.ldexp(float(self.w.hi), self.w.exponent)
+        reach = rng.integers(0, 28)  # between the great product and the small ones, in bits
+        part = rng.integers(max(0, reach - 14), min(reach, 14), endpoint=True)
+        a, w = (
+            fmt.nearest(top * rng.uniform(-1, 1, shape) * 2.0 ** -int(steps))
+            for fmt, top, shape, steps in ((self.a, most[0], (m, k), part), (self.w, most[1], (k, n), reach - part))
+        )
+        a[:, rng.random(k) < rng.choice([0, 0.5, 0.9])] = 0
+        came, left = rng.permutation(k)[:2]
+        great = self.w.nearest(most[1] * rng.uniform(-1, 1, n))
+        a[:, came], w[came] = self.a.nearest(most[0] * 2.0 ** -rng.integers(0, 4)), great
+        bias = np.zeros(n, np.int64)
+        if by_bias:
+            a[:, came] = self.a.nearest(np.ldexp(float(self.bias.hi), self.bias.exponent) / most[1])
+            product = np.ldexp((a[0, came] * great).astype(np.float64), self.a.exponent + self.w.exponent)
+            bias = self.bias.nearest(-product)
+        else:
+            a[:, left], w[left] = a[:, came], self.w.nearest(np.ldexp(-great.astype(np.float64), self.w.exponent))
+        return {"a": a, "w": w, "bias": bias}
+
     @property
     def order(self):
         return "exact" if self.accumulate == "exact" else f"fp32x{self.lanes}"
