@@ -14,7 +14,8 @@ from rtl.beats import Beats
 from rtl.generate import generate
 from rtl.mac_tree import DynamicTree, FixedTree, MinifloatTree
 from rtl.targets import TARGETS
-from tb.memory import Stalls, run
+from tb.cases import Case
+from tb.memory import Stalls, built, run, run_cases
 
 EVERY = dict.fromkeys(("a", "w", "bias", "y"), parse("mini_e4m3"))
 FIXED = [
@@ -165,9 +166,11 @@ def test_integers_that_are_no_minifloats_and_long_sums_are_refused():
 # What comes out
 
 
-def simulated(name, settings, operands, stalls=Stalls()):
-    """The results of the Verilog, in Icarus; golden's, and without stalls its cycles, are compared on the way."""
-    return run(name, settings, operands, sim="icarus", stalls=stalls)
+def simulated(name, settings, stimuli, stalls=Stalls()):
+    """The results of the Verilog, in Icarus, back to back; golden's are compared on the way: pairs (operands, y)."""
+    engine, memory = built(name, tuple(sorted(settings.items())), "icarus")
+    results, _ = run_cases(memory, [Case(engine, operands) for operands in stimuli], stalls)
+    return [(operands, result["y"]) for operands, result in zip(stimuli, results, strict=True)]
 
 
 def stimuli(engine, name):
@@ -184,11 +187,9 @@ def stimuli(engine, name):
 )
 def test_results_are_those_of_exact_rationals(name, settings):
     engine = TARGETS[name].engine(**settings)
-    stalls = [Stalls(), Stalls(idle=60, stall=60, burst=3)]
-    for i, operands in enumerate(stimuli(engine, name)):
-        results, _ = simulated(name, settings, operands, stalls[i % 2])
+    for operands, y in simulated(name, settings, stimuli(engine, name), Stalls(idle=60, stall=60, burst=3)):
         spec = engine.spec(operands["a"].shape[1])
-        assert results["y"].tolist() == dot_products(spec, operands["a"], operands["w"], operands["bias"])
+        assert y.tolist() == dot_products(spec, operands["a"], operands["w"], operands["bias"])
 
 
 @pytest.mark.long
@@ -206,13 +207,12 @@ def test_many_results_of_minifloats_are_those_of_exact_rationals(settings):
 @pytest.mark.parametrize(("name", "settings"), DYNAMIC, ids=shown)
 def test_units_at_run_time_are_shifts_and_one_rounding(name, settings):
     engine = TARGETS[name].engine(**settings)
-    for operands in stimuli(engine, name):
-        results, _ = simulated(name, settings, operands)
+    for operands, y in simulated(name, settings, stimuli(engine, name)):
         sums = operands["a"].astype(object) @ operands["w"].astype(object)
         totals = sums * 2 ** int(operands["up"]) + operands["bias"].astype(object)
         lo = max(engine.y.lo, 0) if engine.relu else engine.y.lo
         wanted = [[min(max(round(Fraction(t, 1 << int(operands["shift"]))), lo), engine.y.hi) for t in row] for row in totals]
-        assert results["y"].tolist() == wanted
+        assert y.tolist() == wanted
 
 
 def fp32_sum(rows, columns, bias, lanes):
@@ -235,12 +235,11 @@ def fp32_sum(rows, columns, bias, lanes):
 @pytest.mark.parametrize("settings", SUMS, ids=shown)
 def test_sums_in_fp32_are_those_of_numpy_one_by_one(settings):
     engine = TARGETS["mac_tree_minifloat"].engine(**settings)
-    for operands in stimuli(engine, "fp32"):
-        results, _ = simulated("mac_tree_minifloat", settings, operands)
+    for operands, found in simulated("mac_tree_minifloat", settings, stimuli(engine, "fp32")):
         a, w, bias = ([*map(float, numbers(getattr(engine, key), operands[key]))] for key in ("a", "w", "bias"))
         a, w = np.reshape(a, operands["a"].shape), np.reshape(w, operands["w"].shape)
         y = engine.y.nearest(fp32_sum(a, w.T, bias, engine.lanes).astype(np.float64))
-        assert np.array_equal(results["y"], np.maximum(y, 0) if engine.relu else y)
+        assert np.array_equal(found, np.maximum(y, 0) if engine.relu else y)
 
 
 # What it costs
@@ -262,7 +261,7 @@ def test_a_result_a_cycle_at_full_rate(name, settings, latency):
     engine = TARGETS[name].engine(**settings)
     for k in sorted({1, engine.lanes - 1, engine.lanes} - {0}):
         operands = engine.stimulus(np.random.default_rng(k), m=6, k=k, n=20)
-        _, cycles = simulated(name, settings, operands)
+        _, cycles = run(name, settings, operands, sim="icarus")
         assert cycles == 6 * 20 + latency and engine.latency == latency
 
 
