@@ -6,7 +6,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from exact import dot_products, numbers
-from gateware import flip_flops
 
 from golden.errors import InputError
 from golden.formats import parse
@@ -263,24 +262,6 @@ def test_a_result_a_cycle_at_full_rate(name, settings, latency):
         operands = engine.stimulus(np.random.default_rng(k), m=6, k=k, n=20)
         _, cycles = run(name, settings, operands, sim="icarus")
         assert cycles == 6 * 20 + latency and engine.latency == latency
-
-
-REGISTERS = [
-    ("mac_tree_fixed", {"lanes": 1, "a": "uint1", "w": "int2", "bias": "int3", "y": "uint1"}),
-    ("mac_tree_fixed", {"lanes": 64, "a": "int3", "w": "int2", "longest": 64, "y": "int8e4"}),
-    ("mac_tree_dfp", {"lanes": 7, "relu": 1, "a": "uint16", "w": "int16", "bias": "int48", "y": "int32"}),
-    ("mac_tree_pow2", {"lanes": 1, "a": "int4"}),
-    ("mac_tree_pow2", {"lanes": 1, "a": "uint4", "w": "pow2_6"}),
-    ("mac_tree_pow2", {"lanes": 6, "a": "int2", "w": "pow2z_2", "longest": 1, "bias": "int2", "y": "int2"}),
-    *(("mac_tree_minifloat", settings) for settings in [*MINIFLOATS[2:], *SUMS, {"lanes": 16, "accumulate": "fp32", "relu": 1}]),
-]
-
-
-@pytest.mark.parametrize(("name", "settings"), REGISTERS, ids=shown)
-def test_registers_are_those_of_the_verilog(name, settings):
-    row = TARGETS[name]
-    engine = row.engine(**settings)
-    assert flip_flops(generate(row, engine)[0], name) == engine.flip_flops
 
 
 def test_a_shifter_tree_has_no_multiplier():
