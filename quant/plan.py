@@ -7,7 +7,8 @@ from golden.accumulate import Rounded
 from golden.errors import InputError
 from quant.models import PIXEL_UNIT
 from quant.ranges import CALIBRATION_IMAGES
-from quant.rules import SCHEMES
+from quant.rules import BIASES, SCHEMES
+from quant.search import STEPS
 from quant.space import width
 from quant.tune import Tuning
 
@@ -48,7 +49,7 @@ class Plan:
     Raises
     ------
     InputError
-        If the scheme does not exist or a number is out of range.
+        If the scheme or another row does not exist or a number is out of range.
     """
 
     scheme: str = "dfp"
@@ -67,6 +68,10 @@ class Plan:
     def __post_init__(self):
         if self.scheme not in SCHEMES:
             raise InputError(f"scheme must be one of {', '.join(SCHEMES)}, not {self.scheme!r}")
+        if self.step not in STEPS:
+            raise InputError(f"step must be one of {', '.join(STEPS)}, not {self.step!r}")
+        if self.biases is not None and self.biases not in BIASES:
+            raise InputError(f"biases must be one of {', '.join(BIASES)}, not {self.biases!r}")
         for group, bits in self.widths.items():
             if group != "all" and not SCHEMES[self.scheme].separate:
                 raise InputError(f"scheme {self.scheme} has one format, whose width is that of all, not of {group}")

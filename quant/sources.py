@@ -57,13 +57,22 @@ def made(module, function):
     sys.path.insert(0, "")  # a user's own module, beside the command
     try:
         code = importlib.import_module(module)
-    except ImportError as error:
-        raise InputError(f"module {module} cannot be imported: {error}") from None
+    except Exception as error:  # whatever the user's code raises
+        raise InputError(f"module {module} cannot be imported: {said(error)}") from None
     finally:
         sys.path.remove("")
     if not callable(call := getattr(code, function, None)):
         raise InputError(f"module {module} has no function {function}")
-    found = call()
+    try:
+        found = call()
+    except Exception as error:
+        raise InputError(f"{module}:{function} cannot be called: {said(error)}") from None
     if not isinstance(found, torch.nn.Module):
         raise InputError(f"{module}:{function} must make a torch module, not {type(found).__name__}")
     return found
+
+
+def said(error):
+    """What a user's code raised, in a line."""
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -49,7 +49,7 @@ def float_sum(m, fmt, x, y):
         aligned = moved
     far = distance[levels:].any() if levels < fmt.exponent_bits else Const(0, 1)
     near = Signal(length, name="near")
-    m.d.comb += near.eq(Mux(far, Cat(aligned.any(), Const(0, length - 1)), aligned))
+    m.d.comb += near.eq(aligned & (~far).replicate(length))  # what is that far away changes no sum
 
     total = Signal(length + 1, name="sum")
     augend = Cat(Const(0, EXTRA), more[:bits], more[bits:].any(), Const(0, 1))

@@ -153,6 +153,8 @@ def random_integers(rng, fmt, shape):
     """Uniform codes of `fmt` that it emits, as integers; a quarter of them are its limits."""
     if isinstance(fmt, Integer):
         values = rng.integers(fmt.lo, fmt.hi, shape, endpoint=True)
+    elif isinstance(fmt, Minifloat):
+        values = fmt.integers(rng.integers(0, fmt.top, shape, endpoint=True)) * rng.choice([-1, 1], shape)
     else:
         values = rng.choice(fmt.values(), shape)
     limits = rng.choice([fmt.lo, fmt.hi], shape)

@@ -145,7 +145,7 @@ def times(m, x, y):
         if len(one) == 1 and not one.shape().signed:
             if isinstance(one, Const):
                 return other if one.value else Const(0, 1)
-            masked = other & one.replicate(len(other))
+            masked = other.as_unsigned() & one.replicate(len(other))  # signed and unsigned would be a bit longer
             return masked.as_signed() if other.shape().signed else masked
     result = Signal((x * y).shape(), name="significands")
     m.d.comb += result.eq(x * y)

@@ -62,19 +62,23 @@ def to_minifloat(m, x, shift, fmt, relu=False):
     """
     below, kept = max(shift, 0), 1 + fmt.mantissa_bits
     x = Cat(Const(0, -shift), x).as_signed() if shift < 0 else x
+    negative, all_zero = x[-1], Const(1, 1)
+    if not fmt.mantissa_bits and below > 1:  # ties go up: what is below the half matters to the sign's change alone
+        all_zero, x, below = ~x[: below - 1].any(), widen(x, max(len(x), below))[below - 1 :], 1
     steps = max(len(x) - below - kept, 0).bit_length()  # so that the longest shift has a bit in each of them
     magnitude = Signal(len(x), name="magnitude")
-    m.d.comb += magnitude.eq(((x.as_unsigned() ^ x[-1].replicate(len(x))) + x[-1])[: len(x)])
+    m.d.comb += magnitude.eq(((x.as_unsigned() ^ negative.replicate(len(x))) + (negative & all_zero))[: len(x)])
     length = (1 << steps) - 1 + below + kept
     level, taken = Cat(magnitude, Const(0, length - len(x))), []
     for k in reversed(range(steps)):
         step = 1 << k
-        empty, moved = Signal(name=f"empty_{k}"), Signal(length, name=f"level_{k}")
+        used = len(level) if fmt.mantissa_bits else min(len(level), kept + step)
+        empty, moved = Signal(name=f"empty_{k}"), Signal(used, name=f"level_{k}")
         m.d.comb += empty.eq(~level[-step:].any())
-        m.d.comb += moved.eq(Mux(empty, Cat(Const(0, step), level[:-step]), level))
+        m.d.comb += moved.eq(Mux(empty, Cat(Const(0, step), level[:-step])[-used:], level[-used:]))
         level, taken = moved, [empty, *taken]
     significand, rest = level[-kept:], Cat(Const(0, 1), level[:-kept])
-    return packed(m, fmt, x[-1], ~Cat(taken), significand, rest[-1], rest[:-1].any(), relu)
+    return packed(m, fmt, negative, ~Cat(taken), significand, rest[-1], rest[:-1].any(), relu)
 
 
 def narrowed(m, x, wide, fmt, relu=False):

@@ -8,7 +8,7 @@ import numpy as np
 
 from golden.formats import Minifloat, PowerOfTwo
 
-__all__ = ["nearest", "numbers"]
+__all__ = ["dot_products", "nearest", "numbers", "unit"]
 
 
 def unit(fmt):
@@ -29,7 +29,10 @@ def listed(fmt):
 
 
 def nearest(fmt, number):
-    """The integer of `fmt`, of at most 16 bits, nearest to the rational `number`; ties to the even code."""
+    """The integer of `fmt`, of at most 16 bits, nearest to the rational `number`; ties to the even code.
+
+    Of minifloats without a mantissa, ties are to the greater magnitude.
+    """
     integers, even = listed(fmt)
     x = number / unit(fmt)
     if isinstance(fmt, PowerOfTwo):
@@ -41,5 +44,15 @@ def nearest(fmt, number):
     at = bisect(integers, x)
     below, above = integers[max(at - 1, 0)], integers[min(at, len(integers) - 1)]
     if x - below == above - x:
+        if isinstance(fmt, Minifloat) and not fmt.mantissa_bits:
+            return max(below, above, key=abs)
         return below if even[below] else above
     return below if x - below < above - x else above
+
+
+def dot_products(spec, a, w, bias):
+    """The results of a `golden.mac.MacSpec` with exact sums, by Python's rationals: integers of y, row by row."""
+    rows, columns = [numbers(spec.a, row) for row in a], [numbers(spec.w, column) for column in w.T]
+    biases, floor = numbers(spec.bias, bias), 0 if spec.relu else -np.inf
+    sums = [[sum(map(Fraction.__mul__, row, column)) + b for column, b in zip(columns, biases, strict=True)] for row in rows]
+    return [[max(nearest(spec.y, x), floor) for x in row] for row in sums]

@@ -15,7 +15,7 @@ from tb.simulators import required, required_module
 
 __all__ = ["evaluate", "clocked", "elaborated", "array", "complaints", "flip_flops"]
 
-COPIES = 32  # of a unit in one simulation, which is far faster than one input after the other
+COPIES = 8  # of a unit in one simulation: faster than one input after the other, until compiling them takes longer
 
 
 def evaluate(unit, widths, cases):

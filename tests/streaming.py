@@ -12,7 +12,7 @@ from tb.memory import Memory
 
 __all__ = ["streamed"]
 
-COPIES = 4  # of the unit, so that a beat does more
+COPIES = 4  # of a small unit, so that a beat does more
 
 
 class Stage(wiring.Component):
@@ -20,16 +20,16 @@ class Stage(wiring.Component):
 
     blocks = {}
 
-    def __init__(self, unit, widths, width):
-        self.unit, self.widths, self.width = unit, widths, width
-        super().__init__({"x": In(packets(COPIES * sum(widths))), "y": Out(packets(COPIES * width))})
+    def __init__(self, unit, widths, width, copies):
+        self.unit, self.widths, self.bits, self.copies = unit, widths, copies * width, copies
+        super().__init__({"x": In(packets(copies * sum(widths))), "y": Out(packets(self.bits))})
 
     def elaborate(self, platform):
         m = Module()
         run = Signal()
-        data = Signal(COPIES * self.width, reset_less=True)
+        data = Signal(self.bits, reset_less=True)
         found, start = [], 0
-        for _ in range(COPIES):
+        for _ in range(self.copies):
             inputs = []
             for width in self.widths:
                 inputs.append(self.x.payload.data[start : start + width])
@@ -45,29 +45,31 @@ class Stage(wiring.Component):
         return m
 
 
-def streamed(unit, widths, width, columns):
-    """The codes of `width` bits that a combinational unit yields, in Verilator.
+def streamed(unit, widths, outputs, columns, copies=COPIES):
+    """The codes that a combinational unit yields, in Verilator: an array for each output.
 
     Parameters
     ----------
     unit : callable
-        ``unit(m, *values)`` -> Value.
-    widths : sequence of int
-        Bits of each input.
+        ``unit(m, *values)`` -> Value, its outputs one above the other.
+    widths, outputs : sequence of int
+        Bits of each input and of each output.
     columns : sequence of code arrays
         The values of each input.
+    copies : int
+        Of the unit: fewer of a large one, whose simulator takes longer to be built than to run.
     """
+    width = sum(outputs)
     streams = [
         {"role": role, "direction": direction, "width": bits, "bytes": -(-bits // 8), "last": True}
-        for role, direction, bits in (("x", "input", COPIES * sum(widths)), ("y", "output", COPIES * width))
+        for role, direction, bits in (("x", "input", copies * sum(widths)), ("y", "output", copies * width))
     ]
-    memory = Memory(emit(AxiStream(Stage(unit, widths, width)), "stage"), {"module": "stage", "streams": streams})
+    memory = Memory(emit(AxiStream(Stage(unit, widths, width, copies)), "stage"), {"module": "stage", "streams": streams})
     count = len(columns[0])
-    columns = [np.pad(codes, (0, -count % COPIES)).reshape(-1, COPIES) for codes in columns]
+    columns = [np.pad(codes, (0, -count % copies)).reshape(-1, copies) for codes in columns]
     last = np.zeros(len(columns[0]), bool)
     last[-1] = True
     data = pack_fields(*zip(columns, widths, strict=True))
     outcome = memory.run({"x": Beats(data, last)}, deadline=len(last) + 10_000)
     outcome.demand()
-    [codes] = unpack_fields(outcome.beats["y"].data, COPIES, width)
-    return codes.reshape(-1)[:count]
+    return [codes.reshape(-1)[:count] for codes in unpack_fields(outcome.beats["y"].data, copies, *outputs)]

@@ -8,6 +8,8 @@ from quant.plan import Plan
     "settings, message",
     [
         ({"scheme": "int8"}, "scheme must be one of fixed, dfp, dfp-per-layer, minifloat, pow2, not 'int8'"),
+        ({"step": "half"}, "step must be one of bit, double, not 'half'"),
+        ({"biases": "none"}, "biases must be one of weights, wide, not 'none'"),
         ({"margin": -0.1}, "margin must be 0 to 1, of accuracy, not -0.1"),
         ({"unit": 0.0}, "unit must be positive, not 0.0"),
         ({"lanes": 0}, "lanes must be at least 1, not 0"),

@@ -18,6 +18,8 @@ def net():
     return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 3))
 def number():
     return 3
+def fails():
+    raise KeyError("weights")
 constant = 5
 """
 
@@ -27,6 +29,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "mynet.py").write_text(CODE)
+    (tmp_path / "broken.py").write_text("def net(:\n")
     yield tmp_path
     sys.modules.pop("mynet", None)
 
@@ -71,7 +74,9 @@ def test_onnx_is_float_and_qonnx_a_network(tmp_path):
         ("my net:f", "module:function, not 'my net:f'"),
         ("none.onnx", "none.onnx is no file; a network must be an ONNX"),
         ("none.pt2", "none.pt2 is no file; a network must be an ONNX"),
-        ("no_such_module:f", "module no_such_module cannot be imported: No module named 'no_such_module'"),
+        ("no_such_module:f", "module no_such_module cannot be imported: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("broken:net", "module broken cannot be imported: SyntaxError: invalid syntax"),
+        ("mynet:fails", "mynet:fails cannot be called: KeyError: 'weights'"),
         ("mynet:other", "module mynet has no function other"),
         ("mynet:constant", "module mynet has no function constant"),
         ("mynet:number", "mynet:number must make a torch module, not int"),

@@ -32,6 +32,17 @@ ODD = [
     ("requant", {"lanes": 1, "x": "int29", "y": "uint1", "m_width": 32}),
     ("requant", {"lanes": 2, "y": "uint16", "m_width": 9, "b_width": 61}),
     ("ternary_layer", {"rows": 1, "cols": 1, "y": "int2", "acc_width": 9, "m_width": 2, "b_width": 2}),
+    ("mac_tree_fixed", {"lanes": 1, "a": "uint1", "w": "int2", "bias": "int3", "y": "uint1"}),
+    ("mac_tree_fixed", {"lanes": 64, "a": "int3", "w": "int2", "longest": 64, "y": "int8e4"}),
+    ("mac_tree_dfp", {"lanes": 7, "relu": 1, "a": "uint16", "w": "int16", "bias": "int48", "y": "int32"}),
+    ("mac_tree_pow2", {"lanes": 1, "a": "uint4", "w": "pow2_6"}),
+    ("mac_tree_pow2", {"lanes": 6, "a": "int2", "w": "pow2z_2", "longest": 1, "bias": "int2", "y": "int2"}),
+    ("mac_tree_minifloat", {"lanes": 3, "a": "mini_e3m0", "w": "mini_e4m0", "bias": "int8e-9", "y": "mini_e4m0"}),
+    ("mac_tree_minifloat", {"lanes": 3, "longest": 1, **dict.fromkeys(("a", "w", "bias", "y"), "mini_e1m0")}),
+    ("mac_tree_minifloat", {"lanes": 1, "a": "mini_e4m0", "w": "int4e-2", "bias": "mini_e5m2", "y": "int8e-2"}),
+    ("mac_tree_minifloat", {"lanes": 5, "a": "e4m3", "w": "pow2_4", "bias": "e2m1", "y": "mini_e1m4", "relu": 1}),
+    ("mac_tree_minifloat", {"lanes": 1, "accumulate": "fp32", "a": "int8e-3", "w": "e5m2", "bias": "int9", "y": "e3m2"}),
+    ("mac_tree_minifloat", {"lanes": 2, "accumulate": "fp32", "a": "fp16", "w": "fp16", "bias": "fp16", "y": "mini_e5m20"}),
 ]
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rtl.targets import target
+from rtl.verilog import emit
 from synth import measure as measuring
 from synth.flow import map_design
 from synth.library import find
@@ -86,3 +87,16 @@ def test_units_of_throughput():
     assert found["core"] == {"unit": "MAC", "per_cycle": 6}
     assert found["pe"] == {"unit": "MAC", "per_cycle": 1}
     assert found["lane"] == {"unit": "result", "per_cycle": 1}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "open_unit"), [("e5m2", 855), ("fp16", 3051)])
+def test_a_minifloat_mac_is_no_larger_than_an_open_one(library, name, open_unit):
+    """Open fused multiply-adds of the same operands, with infinity and NaN and a rounded result, in the same flow.
+
+    This one holds every sum of 4,096 products instead; both are combinational.
+    """
+    engine = target("mac_tree_minifloat").engine(**dict.fromkeys(("a", "w", "bias", "y"), name))
+    unit = engine.parts()["mac"]
+    mapped = map_design(emit(unit, "mac"), "mac", library, ("area",))["area"]
+    assert measuring.area(mapped, library)["gate_equivalents"] <= open_unit

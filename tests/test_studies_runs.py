@@ -1,0 +1,117 @@
+"""studies.runs: jobs in order, each kept by all that decides it."""
+
+import importlib
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+from quadrants import Quadrants
+
+import quant.approximate
+from quant.data import Dataset
+from quant.files import Samples
+from quant.from_torch import from_module
+from quant.plan import Plan
+from studies import runs
+from studies.runs import KEPT, Job, chain, modules, run, work
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The approximations that are made, with the test images that each was given; sources are tiny networks."""
+    images = torch.randint(0, 256, (40, 1, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    split = Samples(images, torch.arange(40) % 4)
+    made = []
+
+    def network(source, build):
+        torch.manual_seed(source[2])
+        return from_module(Quadrants().eval(), (1, 8, 8)), Dataset(split, split, split, "digest")
+
+    def approximate(graph, dataset, plan, *, build, name, progress):
+        made.append((name, len(dataset.test), plan.scheme))
+        figures = dict.fromkeys(KEPT, 0) | {"test": {"test": 0.5 + len(made) / 100}, "layers": "not kept"}
+        return SimpleNamespace(figures=figures)
+
+    monkeypatch.setattr(runs, "network", network)
+    monkeypatch.setattr(quant.approximate, "approximate", approximate)
+    return made
+
+
+def job(**settings):
+    return Job(**({"name": "dfp 4", "source": ("lenet_caffe", "sgd", 0), "plan": Plan()} | settings))
+
+
+def test_a_job_is_made_once(calls, tmp_path):
+    first = work(job(), tmp_path)
+    assert calls == [("lenet_caffe sgd 0 dfp 4", 40, "dfp")]
+    assert work(job(), tmp_path) == first and len(calls) == 1
+    assert first[0] == job() and set(first[1]) == set(KEPT) and first[1]["test"]["test"] == 0.51
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"name": "dfp 8"}, {"source": ("lenet_caffe", "sgd", 1)}, {"plan": Plan(scheme="minifloat")}, {"subset": 7}],
+)
+def test_whatever_decides_makes_another(calls, tmp_path, change):
+    work(job(), tmp_path)
+    work(job(**change), tmp_path)
+    assert len(calls) == 2 and calls[1][1] == change.get("subset", 40)
+    assert len(list((tmp_path / "studies").glob("*.json"))) == 2
+
+
+def test_other_code_makes_another(calls, tmp_path, monkeypatch):
+    work(job(), tmp_path)
+    monkeypatch.setattr("quant.cache.code_hash", lambda names: "other")
+    work(job(), tmp_path)
+    assert len(calls) == 2
+
+
+def test_a_damaged_file_is_made_anew(calls, tmp_path):
+    work(job(), tmp_path)
+    [path] = (tmp_path / "studies").glob("*.json")
+    path.write_text("{")
+    work(job(), tmp_path)
+    assert len(calls) == 2 and path.read_text().startswith("{\n")
+
+
+def test_a_chain_says_what_each_reached(calls, tmp_path, capsys):
+    found = chain([job(), job(name="dfp 8")], tmp_path)
+    assert [(done.name, figures["test"]["test"]) for done, figures in found] == [("dfp 4", 0.51), ("dfp 8", 0.52)]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["lenet_caffe sgd 0, dfp 4: test 51.00%, 0 s", "lenet_caffe sgd 0, dfp 8: test 52.00%, 0 s"]
+
+
+def test_jobs_of_a_source_stay_in_one_chain(monkeypatch, tmp_path):
+    chains = []
+
+    class Pool:
+        def __init__(self, workers, mp_context):
+            assert workers == 2 and mp_context.get_start_method() == "spawn"
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def map(self, function, lists, builds):
+            assert function is chain and set(builds) == {tmp_path}
+            chains.extend(lists)
+            return [[(done, {"of": done.name}) for done in jobs] for jobs in lists]
+
+    monkeypatch.setattr(runs, "ProcessPoolExecutor", Pool)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    other = ("lenet_caffe", "sgd", 1)
+    jobs = [job(), job(source=other), job(name="dfp 8")]
+    found = run(jobs, tmp_path)
+    assert [[part.name for part in jobs] for jobs in chains] == [["dfp 4", "dfp 8"], ["dfp 4"]]
+    assert found[other, "dfp 4"] == {"of": "dfp 4"} and len(found) == 3
+
+
+def test_all_code_that_decides_is_named():
+    found = modules()
+    assert {"golden.mac", "golden.formats.powers", "golden.formats", "quant.tune", "quant.rules"} <= set(found)
+    assert not any(name.endswith("__main__") for name in found) and len(set(found)) == len(found)
+    for name in found:
+        assert name in sys.modules or importlib.util.find_spec(name) is not None
