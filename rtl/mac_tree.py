@@ -8,11 +8,11 @@ from golden.errors import InputError
 from golden.formats import Integer, Minifloat, PowerOfTwo, UnitFormat
 from golden.mac import MacSpec, mac
 from golden.mac_tree import mac_tree_cycles, mac_tree_latency
+from rtl import mac_tree_operands as operands_for
 from rtl.beats import Beats, pack_fields, unpack_fields
 from rtl.engine import Engine, around, parameter
 from rtl.float_add import FloatAdder
 from rtl.float_tree import FP32, FloatLane, FloatTree, FloatWidths
-from rtl.gemm import random_integers
 from rtl.tree import SHIFT_BITS, UP_BITS, ExactTree, ExactWidths, MacUnit
 
 __all__ = ["DynamicTree", "FixedTree", "MacTree", "MinifloatTree"]
@@ -136,9 +136,9 @@ class MacTree(Engine):
         n = rng.integers(1, 6) if n is None else n
         k = rng.integers(1, min(3 * self.lanes, self.longest) + 1) if k is None else k
         return {
-            "a": sized(rng, self.a, (m, k), (m, 1)),
-            "w": sized(rng, self.w, (k, n), n),
-            "bias": sized(rng, self.bias, n, n),
+            "a": operands_for.sized(rng, self.a, (m, k), (m, 1)),
+            "w": operands_for.sized(rng, self.w, (k, n), n),
+            "bias": operands_for.sized(rng, self.bias, n, n),
         }
 
     def directed(self, rng, amount=1):
@@ -146,35 +146,7 @@ class MacTree(Engine):
         for _ in range(amount):
             yield self.stimulus(rng, m=8, k=1, n=8)
             if self.longest > 1:
-                operands = self.stimulus(rng, m=4, k=2, n=4)
-                a, w = operands["a"], operands["w"]
-                a[:, 1], w[1] = a[:, 0], self.w.nearest(np.ldexp(-w[0].astype(np.float64), self.w.exponent))
-                yield operands | {"a": a, "w": w}
-
-
-def sized(rng, fmt, shape, parts):
-    """Integers of `fmt` of every size: codes as `random_integers` draws them, those of a part times one power of 2."""
-    values = random_integers(rng, fmt, shape)
-    least = rng.integers(0, max(-fmt.lo, fmt.hi).bit_length(), parts) * rng.integers(0, 2, parts)
-    return fmt.nearest(np.ldexp(values.astype(np.float64), fmt.exponent - least))
-
-
-def greatest(fmt):
-    """The greatest number of a format."""
-    return float(np.ldexp(float(fmt.hi), fmt.exponent))
-
-
-def single(rng, fmt, shape):
-    """Integers of codes with one bit, or of the least code."""
-    codes = 1 << rng.integers(0, fmt.width, shape)
-    limit = fmt.sign | fmt.top if isinstance(fmt, Minifloat) else (1 << fmt.width) - 1
-    return fmt.integers(np.where(codes & ~limit, 0, codes))
-
-
-def scaled(rng, fmt, shape, down):
-    """Integers of numbers of `fmt`, `down` bits below the greatest or less: of any, or of few significant bits."""
-    few = (1 + 2.0 ** -rng.integers(0, 12, shape)) / 2 * rng.choice([-1, 1], shape)
-    return fmt.nearest(greatest(fmt) * np.where(rng.random(shape) < 0.5, few, rng.uniform(-1, 1, shape)) * 2.0**-down)
+                yield operands_for.cancelled(self, rng)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,29 +214,10 @@ class DynamicTree(MacTree):
         """Also biases with which what is shifted out is nothing, half, or a bit off either."""
         yield from super().directed(rng, amount)
         for _ in range(6 * amount):
-            operands = self.stimulus(rng, m=1, k=1, n=12)
-            shift = rng.integers(0, max(1, self.bias.width - self.y.width), endpoint=True)
-            near = rng.integers(self.y.lo - 3, self.y.hi + 3, 12, endpoint=True)
-            half, bit = 1 << shift >> 1, (1 << rng.integers(0, max(shift, 1))) * rng.choice([-1, 0, 1], 12)
-            wanted = (near << shift) + (half * rng.integers(0, 2, 12) + bit) * (shift > 0)
-            total = (operands["a"].astype(np.int64) @ operands["w"])[0] << operands["up"]
-            bias = np.clip(wanted - total, self.bias.lo, self.bias.hi)
-            yield operands | {"bias": bias, "shift": np.array(shift)}
+            yield operands_for.tied(self, rng)
         for _ in range(2 * amount):
-            yield self.long_shift(rng)
+            yield operands_for.long_shift(self, rng)
 
-    def long_shift(self, rng):
-        """Operands of sums as large as they come, shifted out but for a few bits: at a tie, or a bit off it."""
-        operands = self.stimulus(rng, m=1, k=rng.integers(1, min(self.longest, 8 * self.lanes), endpoint=True), n=12)
-        a = np.full_like(operands["a"], rng.choice([self.a.lo, self.a.hi]))
-        w = np.full_like(operands["w"], rng.choice([self.w.lo, self.w.hi]))
-        up = (1 << UP_BITS) - 1
-        total = int((a[:1].astype(np.int64) @ w[:, :1]).item()) << up
-        shift = min(max(abs(total).bit_length(), 1), self.bias.width)  # biases reach the nearest tie
-        half, bit = 1 << (shift - 1), (1 << rng.integers(0, shift, 12)) * rng.choice([-1, 0, 1], 12)
-        odd = (total >> shift << 1) + 1  # halves in the nearest tie
-        bias = np.clip(odd * half + bit - total, self.bias.lo, self.bias.hi)
-        return operands | {"a": a, "w": w, "up": np.array(up), "bias": bias, "shift": np.array(shift)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,54 +250,13 @@ class MinifloatTree(MacTree):
             raise InputError(f"sums {found}; FP32 allows 2**-126 to 2**125")
 
     def directed(self, rng, amount=1):
-        """Also codes of one bit; in FP32 also sums of a great number and small ones: see `absorbed` and `near_ties`."""
+        """Also codes of one bit; in FP32 also sums of a great number and small ones: see `rtl.mac_tree_operands`."""
         yield from super().directed(rng, amount)
         for _ in range(2 * amount):
-            yield self.single_bits(rng)
+            yield operands_for.single_bits(self, rng)
         if self.accumulate == "fp32" and self.longest > 2:
             for i in range(8 * amount):
-                yield self.near_ties(rng) if i % 4 == 3 else self.absorbed(rng, by_bias=i % 4 == 2)
-
-    def single_bits(self, rng):
-        """Operands of single products whose codes have one bit, and of some that are the least results or beside them."""
-        a, w, bias = (single(rng, fmt, shape) for fmt, shape in ((self.a, (6, 1)), (self.w, (1, 6)), (self.bias, 6)))
-        if isinstance(self.y, Minifloat):
-            least = 2.0 ** -self.y.bias * rng.choice([-1, 1, 0.75, 1.5], 3)
-            w[0, :3] = self.w.nearest(np.ldexp(least / max(1, abs(int(rng.choice(a[:, 0])))), -self.a.exponent))
-        return {"a": a, "w": w, "bias": np.where(rng.random(6) < 0.7, self.bias.nearest(0.0), bias)}
-
-    def absorbed(self, rng, by_bias):
-        """Operands whose results are what roundings leave of small products: a great one, or the bias, comes and goes."""
-        m, n, k = 4, 4, int(rng.integers(3, min(4 * self.lanes, self.longest), endpoint=True))
-        reach = int(rng.integers(0, 28))  # between the great product and the small ones, in bits
-        part = int(rng.integers(max(0, reach - 14), min(reach, 14), endpoint=True))
-        a, w = scaled(rng, self.a, (m, k), part), scaled(rng, self.w, (k, n), reach - part)
-        a[:, rng.random(k) < rng.choice([0, 0.5, 0.9])] = 0
-        came, left = rng.permutation(k)[:2]
-        great, bias = scaled(rng, self.w, n, 0), np.zeros(n, np.int64)
-        w[came] = great
-        if by_bias:
-            a[:, came] = self.a.nearest(greatest(self.bias) / greatest(self.w))
-            product = np.ldexp((a[0, came] * great).astype(np.float64), self.a.exponent + self.w.exponent)
-            bias = self.bias.nearest(-product)
-        else:
-            a[:, came] = a[:, left] = self.a.nearest(greatest(self.a) / 2.0 ** rng.integers(0, 4))
-            w[left] = self.w.nearest(np.ldexp(-great.astype(np.float64), self.w.exponent))
-        return {"a": a, "w": w, "bias": bias}
-
-    def near_ties(self, rng):
-        """Operands of a number of few bits, half of the last bit that results have beside it, and one far below."""
-        m, n, k = 4, 4, int(rng.integers(3, min(2 * self.lanes, self.longest) + 1)) if self.lanes > 1 else 3
-        most = min(greatest(self.y), greatest(self.bias), greatest(self.a) * greatest(self.w))
-        half = 2.0 ** (np.floor(np.log2(most)) - rng.integers(1, 4) - 1 - self.y.mantissa_bits)
-        a, w = np.zeros((m, k), np.int64), self.w.nearest(np.zeros((k, n)))
-        least = half * 2.0 ** -rng.integers(1, 27 - self.y.mantissa_bits, n)
-        for place, wanted in zip(rng.permutation(k), (np.full(n, half), least), strict=False):
-            of_a = np.clip(2.0 ** np.round(np.log2(half) / 2), 0, greatest(self.a))
-            a[:, place] = self.a.nearest(of_a * rng.choice([-1, 1], m))
-            w[place] = self.w.nearest(wanted / of_a)
-        great = half * 2.0 ** (1 + self.y.mantissa_bits) * rng.integers(8, 16, n) / 8
-        return {"a": a, "w": w, "bias": self.bias.nearest(great * rng.choice([-1, 1], n))}
+                yield operands_for.near_ties(self, rng) if i % 4 == 3 else operands_for.absorbed(self, rng, by_bias=i % 4 == 2)
 
     @property
     def order(self):
