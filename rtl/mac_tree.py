@@ -240,8 +240,8 @@ class MinifloatTree(MacTree):
         super().__post_init__()
         if self.accumulate == "exact":
             return
-        if not isinstance(self.y, Minifloat) or self.y.mantissa_bits > 20:
-            raise InputError(f"y of sums in FP32 must be a minifloat of up to 20 mantissa bits, not {self.y}")
+        if not isinstance(self.y, Minifloat) or not 1 <= self.y.mantissa_bits <= 20:
+            raise InputError(f"y of sums in FP32 must be a minifloat of 1 to 20 mantissa bits, not {self.y}")
         spec = self.spec(self.longest)
         least = min(spec.sum_exponent, spec.bias.exponent)
         most = max(-spec.lo, spec.hi).bit_length() + spec.sum_exponent, self.bias.hi.bit_length() + self.bias.exponent

@@ -41,7 +41,7 @@ DYNAMIC = [
 SUMS = [{"lanes": lanes, "accumulate": "fp32", "longest": 30} for lanes in (1, 3, 6)] + [
     {"lanes": 2, "accumulate": "fp32", "a": "fp16", "w": "fp16", "bias": "mini_e5m20", "y": "mini_e5m20", "longest": 9},
     {"lanes": 3, "accumulate": "fp32", "a": "int8e-3", "w": "e5m2", "bias": "int9e-8", "y": "e3m2", "relu": 1},
-    {"lanes": 2, "accumulate": "fp32", "a": "mini_e3m0", "w": "pow2z_4", "bias": "e2m1", "y": "mini_e4m0"},
+    {"lanes": 2, "accumulate": "fp32", "a": "mini_e3m0", "w": "pow2z_4", "bias": "e2m1", "y": "mini_e4m1"},
 ]
 
 
@@ -112,7 +112,8 @@ def test_codes_of_minifloats_are_packed_as_they_are():
         (MinifloatTree, {"w": "uint8"}, "w must be signed, not uint8"),
         (MinifloatTree, {"bias": "pow2_4"}, "bias must be of family Minifloat or Integer, up to 48 bits, not pow2_4"),
         (MinifloatTree, {"accumulate": "fp32", "y": "int8"}, "y of sums in FP32 must be a minifloat .*, not int8"),
-        (MinifloatTree, {"accumulate": "fp32", "y": "mini_e5m21"}, "up to 20 mantissa bits, not mini_e5m21"),
+        (MinifloatTree, {"accumulate": "fp32", "y": "mini_e5m21"}, "1 to 20 mantissa bits, not mini_e5m21"),
+        (MinifloatTree, {"accumulate": "fp32", "y": "mini_e4m0"}, "1 to 20 mantissa bits, not mini_e4m0"),
         (MinifloatTree, {"accumulate": "fp32", "a": "int16", "w": "int16"}, "products of .* have 30 significant bits; .* allow 24"),
         (MinifloatTree, {"accumulate": "fp32", "bias": "int32"}, "biases of int32 have 31 significant bits"),
         (MinifloatTree, {"accumulate": "fp32", "a": "int8e100"}, r"sums of int8e100, .* 2\*\*-126 to 2\*\*125|from units of"),
