@@ -10,7 +10,7 @@ from golden.errors import InputError
 from golden.formats import Integer
 from golden.precision import group_precision, grouped
 
-__all__ = ["FRAME_BITS", "WORD_BITS", "BodyBits", "DpredSpec", "decode", "encode"]
+__all__ = ["FRAME_BITS", "WORD_BITS", "BodyBits", "DpredSpec", "body", "decode", "encode", "framed", "walk"]
 
 WORD_BITS = 64  # of a memory word, and of a word of the container
 FRAME_BITS = 2 * WORD_BITS  # of header and trailer
@@ -128,6 +128,32 @@ def bits_of(codes, width):
     return (codes[..., None] >> np.arange(width) & 1).astype(bool)
 
 
+def body(spec, x):
+    """The bits of the body of checked values `x` [N], which may be none: bool."""
+    slices = grouped(x, spec.slice)
+    first = np.arange(len(slices)) * spec.slice % spec.group == 0
+    precision = group_precision(grouped(x, spec.group), spec.signed)
+    precision = np.repeat(precision, spec.group // spec.slice)[: len(slices)]
+    there = np.arange(slices.size).reshape(slices.shape) < x.size
+    stored = slices != 0 if spec.zeros else there
+    # a row a slice, a column a bit that it may have
+    parts = [(bits_of(precision - 1, spec.width_bits), np.broadcast_to(first[:, None], (len(slices), spec.width_bits)))]
+    if spec.zeros:
+        parts.append((stored, there))
+    kept = stored[..., None] & (np.arange(spec.word) < precision[:, None, None])
+    kept = kept.reshape(len(slices), spec.slice * spec.word)
+    parts.append((bits_of(slices, spec.word).reshape(kept.shape), kept))
+    bits, present = (np.concatenate(part, axis=1) for part in zip(*parts))
+    return bits[present]
+
+
+def framed(spec, count, bits):
+    """The words of a container of `count` values whose body is `bits`."""
+    octets = np.packbits(bits, bitorder="little").tobytes()
+    data = (spec.header | count << 32).to_bytes(8, "little") + octets + bytes(-len(octets) % 8)
+    return np.frombuffer(data + zlib.crc32(data).to_bytes(8, "little"), "<u8").astype(np.uint64)
+
+
 def encode(spec, x):
     """The container of the values of `x` in storage order, as its words: uint64.
 
@@ -142,22 +168,7 @@ def encode(spec, x):
         If a value does not fit ``spec.word`` bits, or there is none.
     """
     x = spec.check(x)
-    slices = grouped(x, spec.slice)
-    first = np.arange(len(slices)) * spec.slice % spec.group == 0
-    precision = np.repeat(spec.precisions(x), spec.group // spec.slice)[: len(slices)]
-    there = np.arange(slices.size).reshape(slices.shape) < x.size
-    stored = slices != 0 if spec.zeros else there
-    # a row a slice, a column a bit that it may have
-    parts = [(bits_of(precision - 1, spec.width_bits), np.broadcast_to(first[:, None], (len(slices), spec.width_bits)))]
-    if spec.zeros:
-        parts.append((stored, there))
-    kept = stored[..., None] & (np.arange(spec.word) < precision[:, None, None])
-    parts.append((bits_of(slices, spec.word).reshape(len(slices), -1), kept.reshape(len(slices), -1)))
-    bits, present = (np.concatenate(part, axis=1) for part in zip(*parts))
-    body = np.packbits(bits[present], bitorder="little").tobytes()
-    body += bytes(-len(body) % 8)
-    data = (spec.header | x.size << 32).to_bytes(8, "little") + body
-    return np.frombuffer(data + zlib.crc32(data).to_bytes(8, "little"), "<u8").astype(np.uint64)
+    return framed(spec, x.size, body(spec, x))
 
 
 def read_header(word):
