@@ -5,7 +5,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.dpred import WORD_BITS
-from rtl.dpred_encode import COUNT_BITS, CRC_BITS, body_layout, crc32
+from rtl.crc import Crc32
+from rtl.dpred_encode import COUNT_BITS, CRC_BITS, body_layout
 from rtl.dpred_unpack import Unpacker, unpacker_flip_flops
 from rtl.streams import packets, singles
 
@@ -54,65 +55,67 @@ class DpredDecoder(wiring.Component):
         there = Signal(name="there")  # a memory word that waits for the next, or for the end
         self.check(m, unpacker, there, ended, told)
         m.d.comb += [
-            self.x.valid.eq(there & (unpacker.y.valid | ended)),
+            self.x.valid.eq(there & (unpacker.memory.valid | ended)),
             self.x.payload.data.eq(held),
-            self.x.payload.last.eq(~unpacker.y.valid),
-            unpacker.y.ready.eq(~there | self.x.ready),
-            self.e.valid.eq(ended & ~there & ~unpacker.y.valid),
+            self.x.payload.last.eq(~unpacker.memory.valid),
+            unpacker.memory.ready.eq(~there | self.x.ready),
+            self.e.valid.eq(ended & ~there & ~unpacker.memory.valid),
             told.eq(self.e.valid & self.e.ready),
         ]
-        with m.If(unpacker.y.valid & unpacker.y.ready):
-            m.d.sync += [held.eq(unpacker.y.payload), there.eq(1)]
+        with m.If(unpacker.memory.valid & unpacker.memory.ready):
+            m.d.sync += [held.eq(unpacker.memory.payload), there.eq(1)]
         with m.Elif(self.x.valid & self.x.ready):
             m.d.sync += there.eq(0)
         return m
 
     def check(self, m, unpacker, there, ended, told):
         """Walk through the words of a container, and find what is wrong."""
-        m.submodules.crc = crc = crc32()
-        c, takes = self.c.payload, Signal(name="takes")
-        inside, skips = Signal(name="inside"), Signal(name="skips")  # behind a header; behind a wrong one
+        m.submodules.checksum = crc = Crc32(WORD_BITS)
+        word, last, takes = Signal(WORD_BITS, name="word"), Signal(name="last"), Signal(name="takes")
+        in_body, skips = Signal(name="in_body"), Signal(name="skips")  # behind a header; behind a wrong one
         whole = Signal(name="whole")  # the last word has come
         sound, surplus = Signal(name="sound", reset_less=True), Signal(name="surplus", reset_less=True)
         bad, none = Signal(name="bad", reset_less=True), Signal(name="none", reset_less=True)
         right, opens, closes, ends = (Signal(name=name) for name in ("right", "opens", "closes", "ends"))
         free = Signal(name="free")
         m.d.comb += [
+            word.eq(self.c.payload.data),
+            last.eq(self.c.payload.last),
             free.eq(~ended | told),
-            opens.eq(~inside & ~skips),
-            right.eq((c.data[:32] == self.spec.header) & c.data[32:].any() & ~c.last),
-            self.c.ready.eq((inside & ~whole & (unpacker.x.ready | unpacker.done | c.last)) | (~inside & (free | ~c.last))),
+            opens.eq(~in_body & ~skips),
+            right.eq((word[:32] == self.spec.header) & word[32:].any() & ~last),
+            self.c.ready.eq((in_body & ~whole & (unpacker.body.ready | unpacker.done | last)) | (~in_body & (free | ~last))),
             takes.eq(self.c.valid & self.c.ready),
-            crc.data.eq(c.data),
-            crc.valid.eq(takes),
-            crc.start.eq(opens),
+            crc.crc_word.eq(word),
+            crc.crc_valid.eq(takes),
+            crc.crc_start.eq(opens),
             unpacker.start.eq(takes & opens),
-            unpacker.count.eq(c.data[32:]),
-            unpacker.hold.eq(ended | ~inside),
-            unpacker.x.valid.eq(self.c.valid & inside & ~whole & ~unpacker.done & ~c.last),
-            unpacker.x.payload.eq(c.data),
-            closes.eq(inside & whole & (unpacker.done | unpacker.lacks) & free),
-            ends.eq(closes | (takes & ~inside & c.last)),
+            unpacker.count.eq(word[32:]),
+            unpacker.hold.eq(ended | ~in_body),
+            unpacker.body.valid.eq(self.c.valid & in_body & ~whole & ~unpacker.done & ~last),
+            unpacker.body.payload.eq(word),
+            closes.eq(in_body & whole & (unpacker.done | unpacker.lacks) & free),
+            ends.eq(closes | (takes & ~in_body & last)),
             self.e.payload.data[0].eq(bad),
             self.e.payload.data[1].eq(none),
         ]
         with m.If(takes & opens):
-            m.d.sync += [inside.eq(right), skips.eq(~right & ~c.last), whole.eq(0), surplus.eq(0)]
+            m.d.sync += [in_body.eq(right), skips.eq(~right & ~last), whole.eq(0), surplus.eq(0)]
         with m.Elif(takes & skips):
-            m.d.sync += skips.eq(~c.last)
+            m.d.sync += skips.eq(~last)
         with m.Elif(takes):
             m.d.sync += [
-                whole.eq(c.last),
-                sound.eq((c.data[:32] == crc.crc) & ~c.data[32:].any()),
-                surplus.eq(surplus | (unpacker.done & ~c.last)),
+                whole.eq(last),
+                sound.eq((word[:32] == crc.crc) & ~word[32:].any()),
+                surplus.eq(surplus | (unpacker.done & ~last)),
             ]
         with m.Elif(closes):
-            m.d.sync += inside.eq(0)
+            m.d.sync += in_body.eq(0)
         with m.If(ends):
             m.d.sync += [
                 ended.eq(1),
-                bad.eq(~inside | ~sound | surplus | ~unpacker.done | ~unpacker.clean),
-                none.eq(~there & ~unpacker.y.valid),
+                bad.eq(~in_body | ~sound | surplus | ~unpacker.done | ~unpacker.clean),
+                none.eq(~there & ~unpacker.memory.valid),
             ]
         with m.Elif(told):
             m.d.sync += ended.eq(0)

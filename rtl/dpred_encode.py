@@ -2,15 +2,15 @@
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.crc import catalog
 from amaranth.lib.wiring import In, Out
 
 from golden.dpred import WORD_BITS
+from rtl.crc import Crc32
 from rtl.dpred_layout import BodyLayout
 from rtl.dpred_pack import Packer, packer_flip_flops
 from rtl.streams import packets, singles
 
-__all__ = ["COUNT_BITS", "CRC_BITS", "DpredEncoder", "body_layout", "crc32", "encoder_flip_flops"]
+__all__ = ["COUNT_BITS", "CRC_BITS", "DpredEncoder", "body_layout", "encoder_flip_flops"]
 
 COUNT_BITS = CRC_BITS = 32
 
@@ -18,11 +18,6 @@ COUNT_BITS = CRC_BITS = 32
 def body_layout(spec):
     """How the bodies of a `DpredSpec` lie."""
     return BodyLayout(word=spec.word, signed=spec.signed, group=spec.group, zeros=spec.zeros, memory=WORD_BITS)
-
-
-def crc32():
-    """The CRC of `zlib.crc32`, of words, low byte first."""
-    return catalog.CRC32_ISO_HDLC(data_width=WORD_BITS).create()
 
 
 def encoder_flip_flops(spec):
@@ -70,8 +65,8 @@ class DpredEncoder(wiring.Component):
         m.submodules.packer = packer = Packer(self.layout)
         header, waits = Signal(COUNT_BITS, name="header", reset_less=True), Signal(name="waits")
         starts = Signal(name="starts")
-        self.front(m, packer.x, header, waits)
-        self.back(m, packer.y, header, waits, starts)
+        self.front(m, packer.memory, header, waits)
+        self.back(m, packer.body, header, waits, starts)
         with m.If(starts):
             m.d.sync += waits.eq(0)
         return m
@@ -102,28 +97,29 @@ class DpredEncoder(wiring.Component):
 
     def back(self, m, body, header, waits, starts):
         """Send the header, the body and the trailer; `starts` when the header leaves."""
-        m.submodules.crc = crc = crc32()
-        inside, ends = Signal(name="inside"), Signal(name="ends")  # where the next word lies: body, trailer
+        m.submodules.checksum = crc = Crc32(WORD_BITS)
+        in_body, ends = Signal(name="in_body"), Signal(name="ends")  # where the next word lies: body, trailer
         bad, told, wrong = Signal(name="bad", reset_less=True), Signal(name="told"), Signal(name="wrong", reset_less=True)
         c, leaves = self.c.payload, Signal(name="leaves")
-        trailer = Signal(CRC_BITS, name="trailer")
+        word, trailer = Signal(WORD_BITS, name="word"), Signal(CRC_BITS, name="trailer")
         m.d.comb += [
             trailer.eq(crc.crc ^ bad.replicate(CRC_BITS)),
-            c.data.eq(Mux(ends, trailer, Mux(inside, body.payload.data, Cat(Const(self.spec.header, 32), header)))),
+            word.eq(Mux(in_body, body.payload.data, Cat(Const(self.spec.header, 32), header))),
+            c.data.eq(Mux(ends, trailer, word)),
             c.last.eq(ends),
-            self.c.valid.eq(Mux(ends, ~told, Mux(inside, body.valid, waits))),
-            body.ready.eq(inside & ~ends & self.c.ready),
+            self.c.valid.eq(Mux(ends, ~told, Mux(in_body, body.valid, waits))),
+            body.ready.eq(in_body & ~ends & self.c.ready),
             leaves.eq(self.c.valid & self.c.ready),
-            starts.eq(leaves & ~inside & ~ends),
-            crc.data.eq(c.data),
-            crc.valid.eq(leaves & ~ends),
-            crc.start.eq(starts),
+            starts.eq(leaves & ~in_body & ~ends),
+            crc.crc_word.eq(word),
+            crc.crc_valid.eq(leaves & ~ends),
+            crc.crc_start.eq(starts),
             self.e.valid.eq(told),
             self.e.payload.data.eq(wrong),
         ]
         with m.If(leaves):
-            m.d.sync += [inside.eq(starts | (inside & ~body.payload.last)), ends.eq(inside & body.payload.last)]
-            with m.If(inside):
+            m.d.sync += [in_body.eq(starts | (in_body & ~body.payload.last)), ends.eq(in_body & body.payload.last)]
+            with m.If(in_body):
                 m.d.sync += bad.eq(body.payload.bad)
         with m.If(leaves & ends):
             m.d.sync += [told.eq(1), wrong.eq(bad)]

@@ -1,12 +1,11 @@
 """What the codecs of DPRed bodies share: how values lie in memory words and slices, and shifts by lengths."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from amaranth import Cat, Const, Mux, Signal
 from amaranth.lib import data
 
-__all__ = ["BodyLayout", "cut", "count_ones", "moved_down", "moved_up", "product"]
+__all__ = ["BodyLayout", "count_ones", "moved_down", "moved_up", "product", "up_to"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +59,7 @@ class BodyLayout:
         """The most bits that a memory word becomes."""
         return self.parts * (self.field + self.slice * (self.word + self.zeros))
 
-    @cached_property
+    @property
     def values(self):
         """Shape of a memory word."""
         return data.ArrayLayout(self.word, self.per_word)
@@ -68,6 +67,8 @@ class BodyLayout:
 
 def count_ones(m, bits, name):
     """How many of `bits` are one."""
+    if len(bits) == 1:
+        return bits
     total = Signal(range(len(bits) + 1), name=name)
     nodes = [bits[i] for i in range(len(bits))]
     while len(nodes) > 1:
@@ -78,33 +79,35 @@ def count_ones(m, bits, name):
 
 def product(m, count, field, name):
     """``count * (field + 1)``: bits of `count` values of the precision that a width field says."""
-    most = ((1 << len(count)) - 1) * (1 << len(field))
-    total = Signal(range(most + 1), name=name)
+    total = Signal(len(count) + len(field), name=name)  # (2**c - 1) * 2**f at the most
     m.d.comb += total.eq((count * field + count)[: len(total)])
     return total
 
 
-def cut(value, field):
-    """The bits of `value` up to the one that `field` numbers, zeros above."""
-    return value & Cat(field >= k for k in range(len(value)))
+def up_to(m, field, width, name):
+    """Bits that are one up to the one that `field` numbers."""
+    bits = Signal(width - 1, name=name)
+    m.d.comb += bits.eq(Cat(field >= k for k in range(1, width)))
+    return Cat(Const(1, 1), bits)
 
 
 def moved_up(m, value, amount, width, name):
     """``value * 2**amount`` in `width` bits, zeros coming in below."""
     for k in range(len(amount)):
         step = 1 << k
+        if step >= width:
+            break
         level = Signal(min(len(value) + step, width), name=f"{name}_{k}")
-        m.d.comb += level.eq(Mux(amount[k], Cat(Const(0, min(step, width)), value)[: len(level)], value[: len(level)]))
+        m.d.comb += level.eq(Mux(amount[k], Cat(Const(0, step), value)[: len(level)], value))
         value = level
-    return Cat(value, Const(0, width - len(value)))[:width]
+    return value
 
 
 def moved_down(m, value, amount, width, name):
     """The low `width` bits of ``value >> amount``, zeros coming in above."""
-    steps = [1 << k for k in range(len(amount))]
-    for k in reversed(range(len(amount))):
-        needed = min(len(value), width + sum(steps[:k]))
-        level = Signal(needed, name=f"{name}_{k}")
-        m.d.comb += level.eq(Mux(amount[k], value[steps[k] :][:needed], value[:needed]))
+    steps = [1 << k for k in range(len(amount)) if 1 << k < len(value)]
+    for k in reversed(range(len(steps))):
+        level = Signal(min(len(value), width + sum(steps[:k])), name=f"{name}_{k}")
+        m.d.comb += level.eq(Mux(amount[k], value[steps[k] :][: len(level)], value[: len(level)]))
         value = level
-    return Cat(value, Const(0, max(0, width - len(value))))[:width]
+    return value[:width]

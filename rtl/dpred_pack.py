@@ -3,11 +3,11 @@
 from functools import reduce
 from operator import or_
 
-from amaranth import Array, Cat, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.dpred_layout import count_ones, cut, moved_up, product
+from rtl.dpred_layout import count_ones, moved_up, product, up_to
 
 __all__ = ["Packer", "packer_flip_flops"]
 
@@ -17,63 +17,20 @@ def room(size):
     return size.memory - 1 + size.longest
 
 
-def group_layout(size):
-    """What is known of a complete group or, if a memory word holds more, of its groups."""
-    return data.StructLayout(
-        {
-            "fields": data.ArrayLayout(size.field, size.parts),
-            "stop": range(size.words),
-            "present": range(size.per_word + 1),
-            "last": 1,
-            "bad": 1,
-        }
-    )
-
-
-def chunk_layout(size):
-    """What a memory word becomes."""
-    return data.StructLayout({"bits": size.longest, "length": range(size.longest + 1), "last": 1, "bad": 1})
+def group_widths(size):
+    """Bits of what is known of a complete group or, if a memory word holds more, of its groups."""
+    fields = {f"field_{part}": size.field for part in range(size.parts)}
+    stop = {"stop": (size.words - 1).bit_length()} if size.words > 1 else {}
+    return fields | stop | {"present": size.per_word.bit_length(), "last": 1, "bad": 1}
 
 
 def packer_flip_flops(size):
     """One-bit registers of a `Packer`."""
     index = (size.words - 1).bit_length()
     held = size.words * size.memory + 4 * index + size.words.bit_length() + (size.words > 1) * (size.word - 1)
-    groups = 2 * (group_layout(size).size + 1)
-    return held + groups + chunk_layout(size).size + 1 + room(size) + room(size).bit_length() + 2
-
-
-class Chunks:
-    """Bits and their number, joined one behind the other by a tree of shifts."""
-
-    def __init__(self, m):
-        self.m = m
-
-    def join(self, low, high, name):
-        """`high` behind `low`: pairs (bits, length)."""
-        (bits, length), (more, extra) = low, high
-        joined = Signal(len(bits) + len(more), name=f"{name}_bits")
-        total = Signal(range(len(joined) + 1), name=f"{name}_length")
-        up = moved_up(self.m, more, length, len(joined), f"{name}_up")
-        self.m.d.comb += [joined.eq(bits | up), total.eq((length + extra)[: len(total)])]
-        return joined, total
-
-    def values(self, values, stored, field, name):
-        """The values that are `stored`, each in ``field + 1`` bits."""
-        nodes = [cut(value, field) & stored[i].replicate(len(value)) for i, value in enumerate(values)]
-        level = 1
-        while len(nodes) > 1:
-            pairs = []
-            for i in range(0, len(nodes), 2):
-                what = f"{name}_{level}_{i // 2}"
-                below = count_ones(self.m, stored[i * level : (i + 1) * level], f"{what}_ones")
-                joined = Signal(2 * len(nodes[0]), name=what)
-                shift = product(self.m, below, field, f"{what}_shift")
-                self.m.d.comb += joined.eq(nodes[i] | moved_up(self.m, nodes[i + 1], shift, len(joined), f"{what}_up"))
-                pairs.append(joined)
-            nodes, level = pairs, 2 * level
-        count = count_ones(self.m, stored, f"{name}_ones")
-        return nodes[0], product(self.m, count, field, f"{name}_length")
+    groups = 2 * (sum(group_widths(size).values()) + 1)
+    chunk = size.longest + size.longest.bit_length() + 3
+    return held + groups + chunk + room(size) + room(size).bit_length() + 2
 
 
 class Packer(wiring.Component):
@@ -88,10 +45,9 @@ class Packer(wiring.Component):
 
     Attributes
     ----------
-    x : In(stream)
-        `values` of a memory word; in the `last` word of a packet only the first `present` count, and none is one of
-        them if it is the first of a group and `present` is 0. `bad` is passed on.
-    y : Out(stream)
+    memory : In(stream)
+        `values` of a memory word; in the `last` word of a packet only the first `present` count. `bad` is passed on.
+    body : Out(stream)
         Body words; the `last` is filled with zeros. It has the `bad` of the packet's last memory word.
 
     Source: Delmas et al., DPRed, for the detection of precisions: the OR of a group's values and its leading one.
@@ -99,175 +55,208 @@ class Packer(wiring.Component):
 
     def __init__(self, layout):
         self.layout = layout
-        values = data.StructLayout(
-            {"values": layout.values, "present": range(layout.per_word + 1), "last": 1, "bad": 1}
-        )
+        values = {"values": layout.values, "present": range(layout.per_word + 1), "last": 1, "bad": 1}
         super().__init__(
             {
-                "x": In(stream.Signature(values)),
-                "y": Out(stream.Signature(data.StructLayout({"data": layout.memory, "last": 1, "bad": 1}))),
+                "memory": In(stream.Signature(data.StructLayout(values))),
+                "body": Out(stream.Signature(data.StructLayout({"data": layout.memory, "last": 1, "bad": 1}))),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        slots, groups, take = self.held(m)
-        chunk = self.chunks(m, slots, groups, take)
-        self.words(m, *chunk)
+        reads, leaves = Signal(name="reads"), Signal(name="leaves")  # a held word; the last one of its group
+        slots, group, whole = self.hold(m, reads, leaves)
+        self.join(m, *self.chunk(m, slots, group, whole, reads, leaves))
         return m
 
-    def held(self, m):
-        """Take memory words until their group is complete: their registers, the first complete group, and when it has
-        been packed."""
-        size, x = self.layout, self.x.payload
-        slots = [Signal(size.memory, name=f"slot_{i}", reset_less=True) for i in range(size.words)]
-        into, index = Signal(range(size.words), name="into"), Signal(range(size.words), name="index")
+    def hold(self, m, reads, leaves):
+        """Take memory words until their group is complete: their registers, the first group, and whether it is whole."""
+        size, x = self.layout, self.memory.payload
+        enters, complete, comes = Signal(name="enters"), Signal(name="complete"), Signal(name="comes")
         level = Signal(range(size.words + 1), name="level")
-        groups = [Signal(group_layout(self.layout), name=f"group_{i}", reset_less=True) for i in range(2)]
+        present = Signal(range(size.per_word + 1), name="present")
+        m.d.comb += present.eq(x.present)
+        masked = [x.values[i] & (present > i).replicate(size.word) for i in range(size.per_word)]
+        found = {f"field_{part}": self.precision(m, masked, part, enters, complete) for part in range(size.parts)}
+        index = Signal(range(size.words), name="index")
+        if size.words > 1:
+            found["stop"] = index
+            m.d.comb += complete.eq(x.last | index.all())
+            with m.If(enters):
+                m.d.sync += index.eq(Mux(complete, 0, (index + 1)[: len(index)]))
+        else:
+            m.d.comb += complete.eq(1)
+        found |= {"present": present, "last": x.last, "bad": x.bad}
+
+        slots = [Signal(size.memory, name=f"slot_{i}", reset_less=True) for i in range(size.words)]
+        writes = rotating(m, size.words, enters, "into")
+        for slot, write in zip(slots, writes):
+            with m.If(write):
+                m.d.sync += slot.eq(Cat(masked))
+        groups = [{key: Signal(width, name=f"group_{i}_{key}", reset_less=True)
+                   for key, width in group_widths(size).items()} for i in range(2)]  # fmt: skip
         whole = Signal(2, name="whole")  # which of them are
-        reads, leaves = Signal(name="reads"), Signal(name="leaves")  # a word leaves; the last of its group does
-        complete, enters = Signal(name="complete"), Signal(name="enters")
-
-        found = Signal(group_layout(self.layout), name="found")
-        masked = [x.values[i] & (x.present > i).replicate(size.word) for i in range(size.per_word)]
-        for part in range(size.parts):
-            those = masked[part * size.slice : (part + 1) * size.slice]
-            ones = Signal(size.word - 1, name=f"ones_{part}")
-            m.d.comb += ones.eq(reduce(or_, (self.significant(value) for value in those)))
-            if size.words > 1:
-                seen = Signal(size.word - 1, name="seen")  # in the words of the group before this one
-                with m.If(enters):
-                    m.d.sync += seen.eq((seen | ones) & (~complete).replicate(len(seen)))
-                ones = seen | ones
-            above = [ones[k:].any() for k in range(len(ones))]
-            leading = Signal(size.field, name=f"leading_{part}")
-            for bit in range(size.field):  # of how many of `above` are ones, which are so from the lowest on
-                step = 1 << bit
-                terms = [above[k - 1] & ~above[k - 1 + step] if k - 1 + step < len(above) else above[k - 1]
-                         for k in range(step, size.word, 2 * step)]  # fmt: skip
-                m.d.comb += leading[bit].eq(reduce(or_, terms))
-            m.d.comb += found.fields[part].eq(leading)
-
         m.d.comb += [
-            complete.eq(x.last | (index == size.words - 1)),
-            self.x.ready.eq(((level != size.words) | reads) & (~complete | ~whole[1] | leaves)),
-            enters.eq(self.x.valid & self.x.ready),
-            found.stop.eq(index),
-            found.present.eq(x.present),
-            found.last.eq(x.last),
-            found.bad.eq(x.bad),
+            self.memory.ready.eq((~level[-1] | reads) & (~complete | ~whole[1] | leaves)),
+            enters.eq(self.memory.valid & self.memory.ready),
+            comes.eq(enters & complete),
         ]
-        m.d.sync += level.eq((level + enters - reads)[: len(level)])
-        with m.If(enters):
-            for i, slot in enumerate(slots):
-                with m.If(into == i):
-                    m.d.sync += slot.eq(Cat(masked))
-            m.d.sync += [into.eq(into + 1), index.eq(Mux(complete, 0, index + 1))]
-        comes = Signal(name="comes")
-        m.d.comb += comes.eq(enters & complete)
+        with m.If(enters & ~reads):
+            m.d.sync += level.eq((level + 1)[: len(level)])
+        with m.Elif(reads & ~enters):
+            m.d.sync += level.eq((level - 1)[: len(level)])
         with m.If(leaves | ~whole[0]):
-            m.d.sync += [groups[0].eq(Mux(whole[1], groups[1], found)), whole[0].eq(whole[1] | comes)]
+            m.d.sync += whole[0].eq(whole[1] | comes)
+            m.d.sync += [groups[0][key].eq(Mux(whole[1], groups[1][key], found[key])) for key in found]
         with m.If(leaves | ~whole[1]):
-            m.d.sync += [groups[1].eq(found), whole[1].eq(comes & whole[0] & (~leaves | whole[1]))]
-        return slots, (groups[0], whole[0], leaves), reads
+            m.d.sync += whole[1].eq(comes & whole[0] & (~leaves | whole[1]))
+            m.d.sync += [groups[1][key].eq(found[key]) for key in found]
+        return slots, groups[0], whole[0]
+
+    def precision(self, m, values, part, enters, complete):
+        """The width field of the slice `part` of `values`, or of its group so far."""
+        size = self.layout
+        ones = Signal(size.word - 1, name=f"ones_{part}")
+        those = values[part * size.slice : (part + 1) * size.slice]
+        own = reduce(or_, (self.significant(value) for value in those))
+        if size.words > 1:
+            seen = Signal(size.word - 1, name="seen")  # in the words of the group before this one
+            with m.If(enters):
+                m.d.sync += seen.eq(ones & (~complete).replicate(len(seen)))
+            own = own | seen
+        m.d.comb += ones.eq(own)
+        above = [ones[k:].any() for k in range(len(ones))]  # this one or a higher one; the field is how many are
+        field = []
+        for step in (1 << bit for bit in range(size.field)):
+            terms = [above[k - 1] & ~above[k - 1 + step] for k in range(step, size.word - step, 2 * step)]
+            field.append(reduce(or_, [*terms, above[size.word - 1 - step]]))
+        return Cat(field)
 
     def significant(self, value):
-        """Bits of which the highest one of a group says its precision: 1 more in a field than it is from the lowest."""
+        """Bits of which the highest one in a group, numbered from 1, is its width field."""
         if self.layout.signed:
-            sign = value[-1]
-            magnitude = value[:-1] ^ sign.replicate(len(value) - 1)
-            return magnitude | sign  # so that -1 has a bit
+            return (value[:-1] ^ value[-1].replicate(len(value) - 1)) | value[-1]  # so that -1 has a bit
         return value[1:]
 
-    def chunks(self, m, slots, first, reads):
-        """Make a chunk of each memory word of the first complete group: its register and when that is free."""
+    def chunk(self, m, slots, group, whole, reads, leaves):
+        """Make a chunk of each memory word of the first group: its registers, and when they are free."""
         size = self.layout
-        group, whole, leaves = first
-        outof, at = Signal(range(size.words), name="outof"), Signal(range(size.words), name="at")
-        stop, present = Signal(name="stop"), Signal(range(size.per_word + 1), name="present")
-        word = Signal(size.values, name="word")
         valid, free = Signal(name="chunk_valid"), Signal(name="chunk_free")
+        stop, present = Const(1, 1), Signal(range(size.per_word + 1), name="chunk_present")
+        chosen = rotating(m, size.words, reads, "outof", choose=True)
+        word = Signal(size.memory, name="word")
+        m.d.comb += word.eq(reduce(or_, (slot & pick.replicate(size.memory) for slot, pick in zip(slots, chosen))))
+        opens = Const(1, 1)  # a group begins
+        if size.words > 1:
+            at, stop = Signal(range(size.words), name="at"), Signal(name="stop")
+            opens = ~at.any()
+            m.d.comb += stop.eq(at == group["stop"])
+            with m.If(reads):
+                m.d.sync += at.eq(Mux(stop, 0, (at + 1)[: len(at)]))
         m.d.comb += [
-            word.eq(Array(slots)[outof] if size.words > 1 else slots[0]),
-            stop.eq(at == group.stop),
-            present.eq(Mux(stop & group.last, group.present, size.per_word)),
+            present.eq(Mux(stop & group["last"], group["present"], size.per_word)),
             reads.eq(whole & free),
             leaves.eq(reads & stop),
         ]
-        with m.If(reads):
-            m.d.sync += [outof.eq(outof + 1), at.eq(Mux(stop, 0, at + 1))]
-        chunks, parts = Chunks(m), []
+        parts = []
         for part in range(size.parts):
-            name, start = f"part_{part}", part * size.slice
-            values = [word[start + i] for i in range(size.slice)]
-            there = Signal(size.slice, name=f"{name}_there")
-            stored = Signal(size.slice, name=f"{name}_stored")
-            field = Signal(size.field, name=f"{name}_field")
-            m.d.comb += [
-                there.eq(Cat(present > start + i for i in range(size.slice))),
-                stored.eq(there & Cat(value.any() for value in values) if size.zeros else there),
-                field.eq(group.fields[part]),
-            ]
-            chunk = chunks.values(values, stored, field, name)
-            if size.zeros:
-                chunk = chunks.join((stored, count_ones(m, there, f"{name}_present")), chunk, f"{name}_vector")
-            opens = (at == 0) & there[0]
-            head = Signal(range(size.field + 1), name=f"{name}_head")
-            m.d.comb += head.eq(Mux(opens, size.field, 0))
-            bits, length = chunk
-            joined = Signal(size.field + len(bits), name=f"{name}_chunk")
-            total = Signal(range(len(joined) + 1), name=f"{name}_total")
-            m.d.comb += [
-                joined.eq(Mux(opens, Cat(field, bits), bits)),
-                total.eq((length + head)[: len(total)]),
-            ]
-            parts.append((joined, total))
+            start = part * size.slice
+            values = [word[i * size.word :][: size.word] for i in range(start, start + size.slice)]
+            there = Signal(size.slice, name=f"part_{part}_there")
+            m.d.comb += there.eq(Cat(present > i for i in range(start, start + size.slice)))
+            parts.append(self.part(m, values, there, group[f"field_{part}"], opens, f"part_{part}"))
         while len(parts) > 1:
-            parts = [chunks.join(low, high, f"pair_{i}_of_{len(parts)}")
+            parts = [joined(m, low, high, f"pair_{i}_of_{len(parts)}")
                      for i, (low, high) in enumerate(zip(parts[::2], parts[1::2]))]  # fmt: skip
         [(bits, length)] = parts
-        chunk = Signal(chunk_layout(size), name="chunk", reset_less=True)
+        chunk = {"bits": bits, "length": length, "last": stop & group["last"], "bad": group["bad"]}
+        kept = {key: Signal(len(value), name=f"chunk_{key}", reset_less=True) for key, value in chunk.items()}
         with m.If(free):
             m.d.sync += valid.eq(whole)
         with m.If(reads):
-            m.d.sync += [
-                chunk.bits.eq(bits),
-                chunk.length.eq(length),
-                chunk.last.eq(stop & group.last),
-                chunk.bad.eq(group.bad),
-            ]
-        return chunk, valid, free
+            m.d.sync += [kept[key].eq(value) for key, value in chunk.items()]
+        return kept, valid, free
 
-    def words(self, m, chunk, valid, free):
-        """Put chunks behind each other and words out."""
-        size, y = self.layout, self.y.payload
-        memory = size.memory
-        bits, fill = Signal(room(size), name="bits"), Signal(range(room(size) + 1), name="fill")
+    def part(self, m, values, there, field, opens, name):
+        """The bits of a slice, of which the values that are `there` count, and their number."""
+        size = self.layout
+        stored = there
+        if size.zeros:
+            stored = Signal(size.slice, name=f"{name}_stored")
+            m.d.comb += stored.eq(there & Cat(value.any() for value in values))
+        mask = up_to(m, field, size.word, f"{name}_mask")
+        nodes, span = [value & mask & stored[i].replicate(size.word) for i, value in enumerate(values)], 1
+        while len(nodes) > 1:
+            pairs = []
+            for i in range(0, len(nodes), 2):
+                what = f"{name}_{span}_{i // 2}"
+                shift = product(m, count_ones(m, stored[i * span : (i + 1) * span], f"{what}_ones"), field, f"{what}_shift")
+                up = moved_up(m, nodes[i + 1], shift, 2 * span * size.word, f"{what}_up")
+                pairs.append(nodes[i] | up)
+            nodes, span = pairs, 2 * span
+        bits, length = nodes[0], product(m, count_ones(m, stored, f"{name}_ones"), field, f"{name}_payload")
+        if size.zeros:
+            bits, length = joined(m, (stored, count_ones(m, there, f"{name}_present")), (bits, length), f"{name}_vector")
+        head = Signal(range(size.field + 1), name=f"{name}_head")
+        m.d.comb += head.eq(Mux(opens & there[0], size.field, 0))
+        total = Signal(range(size.longest // size.parts + 1), name=f"{name}_length")
+        m.d.comb += total.eq((length + head)[: len(total)])
+        if size.words == 1:
+            return Cat(field, bits), total
+        low, high = Mux(opens, Cat(field, bits)[: len(bits)], bits), bits[-size.field :] & opens.replicate(size.field)
+        return Cat(low, high), total
+
+    def join(self, m, chunk, valid, free):
+        """Put chunks behind each other, and words out."""
+        size, y = self.layout, self.body.payload
+        memory, held = size.memory, room(size)
+        bits, fill = Signal(held, name="bits"), Signal(range(held + 1), name="fill")
         ending, bad = Signal(name="ending"), Signal(name="bad", reset_less=True)
-        out, final, absorbs = Signal(name="out"), Signal(name="final"), Signal(name="absorbs")
-        left = Signal(range(memory), name="left")
+        out, finishes, absorbs = Signal(name="out"), Signal(name="finishes"), Signal(name="absorbs")
+        left = Signal(range(memory), name="left")  # bits that are less than a word
+        full = Signal(2, name="full")  # a word is there; two are
         m.d.comb += [
-            self.y.valid.eq((fill >= memory) | ending),
-            y.data.eq(bits),
+            full.eq(Cat(fill >= memory, fill >= 2 * memory)),
+            self.body.valid.eq(full[0] | ending),
+            y.data.eq(bits[:memory]),
             y.last.eq(ending & (fill <= memory)),
             y.bad.eq(bad),
-            out.eq(self.y.valid & self.y.ready),
-            final.eq(out & y.last),
-            absorbs.eq(valid & Mux(ending, final, (fill < memory) | (out & (fill < 2 * memory)))),
+            out.eq(self.body.valid & self.body.ready),
+            finishes.eq(out & y.last),
+            absorbs.eq(valid & Mux(ending, finishes, ~full[0] | (out & ~full[1]))),
             free.eq(~valid | absorbs),
+            left.eq(Mux(finishes, 0, fill[: len(left)])),
         ]
-        low = (memory - 1).bit_length()
-        m.d.comb += left.eq(Mux(final, 0, fill[:low]))
-        after = Signal(room(size), name="after")
+        after = Signal(held, name="after")
         m.d.comb += after.eq(Mux(out, bits[memory:], bits))
-        fresh = moved_up(m, chunk.bits, left, room(size), "fresh")
+        fresh = moved_up(m, chunk["bits"], left, held, "fresh")
         with m.If(absorbs):
             m.d.sync += [
                 bits.eq(after | fresh),
-                fill.eq((left + chunk.length)[: len(fill)]),
-                ending.eq(chunk.last),
-                bad.eq(chunk.bad),
+                fill.eq((left + chunk["length"])[: len(fill)]),
+                ending.eq(chunk["last"]),
+                bad.eq(chunk["bad"]),
             ]
         with m.Elif(out):
-            m.d.sync += [bits.eq(after), fill.eq(Mux(final, 0, (fill - memory)[: len(fill)])), ending.eq(ending & ~final)]
+            m.d.sync += [bits.eq(after), fill.eq(Mux(finishes, 0, (fill - memory)[: len(fill)])), ending.eq(ending & ~finishes)]
 
+
+def joined(m, low, high, name):
+    """`high` behind `low`: pairs of bits and their number."""
+    (bits, length), (more, extra) = low, high
+    total = Signal(range(len(bits) + len(more) + 1), name=f"{name}_length")
+    m.d.comb += total.eq((length + extra)[: len(total)])
+    return bits | moved_up(m, more, length, len(bits) + len(more), f"{name}_up"), total
+
+
+def rotating(m, size, moves, name, choose=False):
+    """One bit for each of `size` places: the one whose turn it is, until it `moves`; unless to `choose`, only then."""
+    if size == 1:
+        return [Const(1, 1)] if choose else [moves]
+    place = Signal(range(size), name=name)
+    with m.If(moves):
+        m.d.sync += place.eq((place + 1)[: len(place)])
+    picks = Signal(size, name=f"{name}_place")
+    m.d.comb += picks.eq((Const(1, 1) << place)[:size])
+    return [pick if choose else pick & moves for pick in picks]

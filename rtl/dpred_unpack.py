@@ -1,10 +1,10 @@
 """Memory words from the body of a DPRed container: a window of bits, of which each cycle cuts a memory word's."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.dpred_layout import count_ones, cut, moved_down, moved_up, product
+from rtl.dpred_layout import count_ones, moved_down, moved_up, product, up_to
 
 __all__ = ["Unpacker", "unpacker_flip_flops"]
 
@@ -14,16 +14,16 @@ def room(size):
     return size.longest - 1 + size.memory
 
 
-def piece_layout(size):
-    """What is cut for a memory word: of each slice its payload, its width field and which values have bits."""
-    part = {"payload": size.slice * size.word, "field": size.field, "stored": size.slice}
-    return data.ArrayLayout(data.StructLayout(part), size.parts)
+def piece_widths(size):
+    """Bits of what is cut for a slice: its payload, its width field, and which of its values have bits."""
+    return {"payload": size.slice * size.word, "field": size.field, "stored": size.slice}
 
 
 def unpacker_flip_flops(size, count_bits):
     """One-bit registers of an `Unpacker`."""
     group = (size.words > 1) * (size.field + (size.words - 1).bit_length())
-    return room(size) + room(size).bit_length() + count_bits + group + piece_layout(size).size + 1
+    pieces = size.parts * sum(piece_widths(size).values()) + 1
+    return room(size) + room(size).bit_length() + count_bits + group + pieces
 
 
 class Unpacker(wiring.Component):
@@ -45,9 +45,9 @@ class Unpacker(wiring.Component):
     count : In(count_bits)
     hold : In(1)
         No memory word is cut.
-    x : In(stream)
+    body : In(stream)
         Body words.
-    y : Out(stream)
+    memory : Out(stream)
         Memory words.
     done : Out(1)
         All values have been cut.
@@ -64,8 +64,8 @@ class Unpacker(wiring.Component):
                 "start": In(1),
                 "count": In(count_bits),
                 "hold": In(1),
-                "x": In(stream.Signature(layout.memory)),
-                "y": Out(stream.Signature(layout.values)),
+                "body": In(stream.Signature(layout.memory)),
+                "memory": Out(stream.Signature(layout.values)),
                 "done": Out(1),
                 "lacks": Out(1),
                 "clean": Out(1),
@@ -74,32 +74,29 @@ class Unpacker(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        size = self.layout
-        window, fill = Signal(room(size), name="window"), Signal(range(room(size) + 1), name="fill")
+        size, held = self.layout, room(self.layout)
+        window, fill = Signal(held, name="window"), Signal(range(held + 1), name="fill")
         left = Signal(self.count_bits, name="left")
-        piece, valid = Signal(piece_layout(size), name="piece", reset_less=True), Signal(name="piece_valid")
-        cuts, free, takes = Signal(name="cuts"), Signal(name="free"), Signal(name="takes")
-        found, needed = Signal(piece_layout(size), name="found"), Signal(range(size.longest + 1), name="needed")
-        self.slices(m, window, left, found, needed, cuts)
-
-        rest = Signal(range(room(size) + 1), name="rest")
+        valid, free = Signal(name="piece_valid"), Signal(name="piece_free")
+        cuts, takes = Signal(name="cuts"), Signal(name="takes")
+        pieces, needed = self.slices(m, window, left, cuts)
+        rest = Signal(range(held + 1), name="rest")  # bits that stay
+        gone = Signal(len(needed), name="gone")
         m.d.comb += [
-            self.done.eq(left == 0),
+            self.done.eq(~left.any()),
             self.lacks.eq(fill < needed),
             self.clean.eq((fill < size.memory) & ~window.any()),
-            free.eq(~valid | self.y.ready),
+            free.eq(~valid | self.memory.ready),
             cuts.eq(~self.done & ~self.lacks & ~self.hold & free),
-            rest.eq(Mux(cuts, (fill - needed)[: len(fill)], fill)),
-            self.x.ready.eq(rest < size.longest),
-            takes.eq(self.x.valid & self.x.ready),
-            self.y.valid.eq(valid),
+            gone.eq(needed & cuts.replicate(len(needed))),
+            rest.eq((fill - gone)[: len(rest)]),
+            self.body.ready.eq(rest < size.longest),
+            takes.eq(self.body.valid & self.body.ready),
+            self.memory.valid.eq(valid),
         ]
-        gone = Signal(range(size.longest + 1), name="gone")
-        m.d.comb += gone.eq(Mux(cuts, needed, 0))
-        kept = moved_down(m, window, gone, room(size), "kept")
-        place = Signal(range(size.longest), name="place")  # of a word that is taken
-        m.d.comb += place.eq(rest)
-        fresh = moved_up(m, self.x.payload & takes.replicate(size.memory), place, room(size), "fresh")
+        kept = moved_down(m, window, gone, held, "kept")
+        place = rest[: (size.longest - 1).bit_length()]  # of a word that is taken
+        fresh = moved_up(m, self.body.payload & takes.replicate(size.memory), place, held, "fresh")
         with m.If(self.start):
             m.d.sync += [window.eq(0), fill.eq(0), left.eq(self.count)]
         with m.Elif(cuts | takes):
@@ -108,66 +105,71 @@ class Unpacker(wiring.Component):
                 m.d.sync += left.eq(Mux(left > size.per_word, (left - size.per_word)[: len(left)], 0))
         with m.If(free):
             m.d.sync += valid.eq(cuts)
-        with m.If(cuts):
-            m.d.sync += piece.eq(found)
-        for part in range(size.parts):
-            slots = [self.y.payload[part * size.slice + i] for i in range(size.slice)]
-            self.spread(m, piece[part], slots, f"value_{part}")
+        for part, piece in enumerate(pieces):
+            kept = {key: Signal(width, name=f"piece_{part}_{key}", reset_less=True)
+                    for key, width in piece_widths(size).items()}  # fmt: skip
+            with m.If(cuts):
+                m.d.sync += [kept[key].eq(value) for key, value in piece.items()]
+            values = self.spread(m, f"value_{part}", **kept)
+            m.d.comb += [self.memory.payload[part * size.slice + i].eq(value) for i, value in enumerate(values)]
         return m
 
-    def slices(self, m, window, left, found, needed, cuts):
-        """What the next memory word is made of, `found`, and how many bits that is, `needed`."""
+    def slices(self, m, window, left, cuts):
+        """What the slices of the next memory word are made of, and how many bits that is."""
         size = self.layout
-        bits, total = window[: size.longest], Const(0, 1)
-        opens = Const(1, 1)  # a group begins
+        longest = size.longest // size.parts  # bits of a slice
+        opens, held = Const(1, 1), None  # whether a group begins; the width field of the one that does not
         if size.words > 1:
             index, held = Signal(range(size.words), name="index"), Signal(size.field, name="held")
-            opens = index == 0
-            with m.If(self.start):
-                m.d.sync += index.eq(0)
-            with m.Elif(cuts):
-                m.d.sync += [index.eq(index + 1), held.eq(found[0].field)]
+            opens = ~index.any()
+        bits, pieces, lengths = window[: size.longest], [], []
         for part in range(size.parts):
             name = f"part_{part}"
             there = Signal(size.slice, name=f"{name}_there")
             m.d.comb += there.eq(Cat(left > part * size.slice + i for i in range(size.slice)))
             head = Signal(range(size.field + 1), name=f"{name}_head")
-            field = bits[: size.field] if size.words == 1 else Mux(opens, bits[: size.field], held)
-            m.d.comb += [head.eq(Mux(opens & there[0], size.field, 0)), found[part].field.eq(field)]
-            body = Mux(opens, bits[size.field :], bits)[: size.slice * (size.word + size.zeros)]
-            length = Signal(range(size.longest + 1), name=f"{name}_length")
-            stored, payload, vector = there, body, Const(0, 1)
+            m.d.comb += head.eq(Mux(opens & there[0], size.field, 0))
+            field, payload = bits[: size.field], bits[size.field : longest]
+            if held is not None:
+                field, payload = Mux(opens, field, held), Mux(opens, payload, bits[: longest - size.field])
+            stored, ahead = there, head
             if size.zeros:
-                vector = count_ones(m, there, f"{name}_present")
-                stored = body[: size.slice] & there
-                payload = moved_down(m, body, vector, size.slice * size.word, f"{name}_payload")
-            m.d.comb += [found[part].stored.eq(stored), found[part].payload.eq(payload)]
-            ones = count_ones(m, found[part].stored, f"{name}_ones")
-            m.d.comb += length.eq((product(m, ones, found[part].field, f"{name}_bits") + head + vector)[: len(length)])
+                present = count_ones(m, there, f"{name}_present")
+                stored, ahead = payload[: size.slice] & there, head + present
+                payload = moved_down(m, payload, present, size.slice * size.word, f"{name}_payload")
+            length = Signal(range(longest + 1), name=f"{name}_length")
+            payload_bits = product(m, count_ones(m, stored, f"{name}_ones"), field, f"{name}_payload_bits")
+            m.d.comb += length.eq((payload_bits + ahead)[: len(length)])
             if part + 1 < size.parts:
-                ahead = (size.parts - 1 - part) * (size.longest // size.parts)
-                bits = moved_down(m, bits, length, ahead, f"{name}_rest")
-            total = total + length
-        m.d.comb += needed.eq(total[: len(needed)])
+                bits = moved_down(m, bits, length, (size.parts - 1 - part) * longest, f"{name}_rest")
+            pieces.append({"payload": payload, "field": field, "stored": stored})
+            lengths.append(length)
+        if held is not None:
+            with m.If(self.start):
+                m.d.sync += index.eq(0)
+            with m.Elif(cuts):
+                m.d.sync += [index.eq((index + 1)[: len(index)]), held.eq(field)]
+        needed = Signal(range(size.longest + 1), name="needed")
+        m.d.comb += needed.eq(sum(lengths[1:], lengths[0])[: len(needed)])
+        return pieces, needed
 
-    def spread(self, m, part, slots, name):
-        """Bring the values of a slice into their `slots`, a tree of shifts."""
+    def spread(self, m, name, payload, field, stored):
+        """The values of a slice, apart: a tree of shifts."""
         size = self.layout
-        field, stored = part.field, part.stored
-        nodes = [part.payload]
-        while len(nodes) < len(slots):
-            half = len(slots) // len(nodes) // 2
+        nodes, span = [payload], size.slice
+        while span > 1:
+            span //= 2
             halves = []
             for i, node in enumerate(nodes):
-                what = f"{name}_{half}_{i}"
-                below = count_ones(m, stored[2 * i * half : (2 * i + 1) * half], f"{what}_ones")
-                shift = product(m, below, field, f"{what}_shift")
-                halves += [node[: half * size.word], moved_down(m, node, shift, half * size.word, f"{what}_down")]
+                what = f"{name}_{span}_{i}"
+                ones = count_ones(m, stored[2 * i * span : (2 * i + 1) * span], f"{what}_ones")
+                shift = product(m, ones, field, f"{what}_shift")
+                halves += [node[: span * size.word], moved_down(m, node, shift, span * size.word, f"{what}_down")]
             nodes = halves
-        for i, (slot, node) in enumerate(zip(slots, nodes)):
-            value = cut(node, field)
+        mask = up_to(m, field, size.word, f"{name}_mask")
+        top = Cat(mask[:-1] & ~mask[1:], mask[-1])
+        for i, node in enumerate(nodes):
+            value = node & mask
             if size.signed:
-                sign = Signal(name=f"{name}_sign_{i}")
-                m.d.comb += sign.eq(node.bit_select(field, 1))
-                value = value | Cat(sign & (field < k) for k in range(size.word))
-            m.d.comb += slot.eq(value & stored[i].replicate(size.word))
+                value |= ~mask & (node & top).any().replicate(size.word)
+            yield value & stored[i].replicate(size.word)
