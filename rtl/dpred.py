@@ -1,5 +1,6 @@
 """The codecs of DPRed containers as engines: parameters, beats, cycles and golden functions."""
 
+import itertools
 from abc import abstractmethod
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from golden.formats import Integer
 from rtl.beats import Beats, pack_fields, unpack_fields
 from rtl.dpred_decode import DpredDecoder, decoder_flip_flops
 from rtl.dpred_encode import COUNT_BITS, DpredEncoder, encoder_flip_flops
-from rtl.dpred_stimulus import mutated, random_values
+from rtl.dpred_stimulus import mutated, random_values, with_bit
 from rtl.engine import Engine, around, parameter
 
 __all__ = ["DpredDecode", "DpredEncode"]
@@ -58,7 +59,7 @@ class Codec(Engine):
 
     def values(self, rng, n):
         """`n` values, or some groups of them."""
-        n = rng.integers(1, 4 * max(self.group, self.spec.per_word)) if n is None else n
+        n = rng.integers(1, max(4 * self.group, 64)) if n is None else n
         return random_values(rng, self.spec, n)
 
     def memory_words(self, x):
@@ -117,10 +118,12 @@ class DpredEncode(Codec):
         if not wrong:
             return {"x": x, "n": np.array(x.size)}
         near = max(0, x.size + rng.integers(-2 * self.spec.per_word, 2 * self.spec.per_word, endpoint=True))
-        return {"x": x, "n": np.array(rng.choice([0, near, near, near, rng.integers(1 << COUNT_BITS)]))}
+        far = x.size ^ 1 << rng.integers(COUNT_BITS)
+        return {"x": x, "n": np.array(rng.choice([0, near, far, far]))}
 
     def directed(self, rng, amount=1):
-        return [self.stimulus(rng) for _ in range(4 * amount)]
+        many = ({"x": x, "n": np.array(x.size)} for x in (self.values(rng, 20 * self.group) for _ in range(amount)))
+        return [*many, *(self.stimulus(rng) for _ in range(4 * amount))]
 
 
 class DpredDecode(Codec):
@@ -174,4 +177,8 @@ class DpredDecode(Codec):
         return {"c": mutated(rng, words) if n is None and rng.random() < 0.4 else words}
 
     def directed(self, rng, amount=1):
-        return [{"c": mutated(rng, encode(self.spec, self.values(rng, None)))} for _ in range(4 * amount)]
+        containers = (encode(self.spec, self.values(rng, n)) for n in (*[20 * self.group] * amount, *[None] * (7 * amount)))
+        long, other = itertools.islice(containers, amount), containers
+        lies = (with_bit(c, 0, bit) for bit, c in zip(np.resize(32 + rng.permutation(32), 2 * amount), other))
+        padded = (with_bit(c, -2, 63 - bit) for bit, c in zip(np.resize(rng.permutation(32), 2 * amount), other))
+        return [{"c": c} for c in (*long, *lies, *padded, *(mutated(rng, c) for c in other))]

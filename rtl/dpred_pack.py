@@ -24,11 +24,16 @@ def group_widths(size):
     return fields | stop | {"present": size.per_word.bit_length(), "last": 1, "bad": 1}
 
 
+def queued(size):
+    """Complete groups that may wait."""
+    return 2 if size.words > 1 else 1
+
+
 def packer_flip_flops(size):
     """One-bit registers of a `Packer`."""
     index = (size.words - 1).bit_length()
-    held = size.words * size.memory + 4 * index + size.words.bit_length() + (size.words > 1) * (size.word - 1)
-    groups = 2 * (sum(group_widths(size).values()) + 1)
+    held = size.words * size.memory + 4 * index + (size.words > 1) * (size.words.bit_length() + size.word - 1)
+    groups = queued(size) * (sum(group_widths(size).values()) + 1)
     chunk = size.longest + size.longest.bit_length() + 3
     return held + groups + chunk + room(size) + room(size).bit_length() + 2
 
@@ -74,7 +79,6 @@ class Packer(wiring.Component):
         """Take memory words until their group is complete: their registers, the first group, and whether it is whole."""
         size, x = self.layout, self.memory.payload
         enters, complete, comes = Signal(name="enters"), Signal(name="complete"), Signal(name="comes")
-        level = Signal(range(size.words + 1), name="level")
         present = Signal(range(size.per_word + 1), name="present")
         m.d.comb += present.eq(x.present)
         masked = [x.values[i] & (present > i).replicate(size.word) for i in range(size.per_word)]
@@ -94,25 +98,39 @@ class Packer(wiring.Component):
         for slot, write in zip(slots, writes):
             with m.If(write):
                 m.d.sync += slot.eq(Cat(masked))
-        groups = [{key: Signal(width, name=f"group_{i}_{key}", reset_less=True)
-                   for key, width in group_widths(size).items()} for i in range(2)]  # fmt: skip
-        whole = Signal(2, name="whole")  # which of them are
+        first, whole, room_for_group = self.queue(m, found, comes, leaves)
+        free = room_for_group  # for a group of one word, there is then room for the word
+        if size.words > 1:
+            level = Signal(range(size.words + 1), name="level")
+            free = (~level[-1] | reads) & (~complete | room_for_group)
+            with m.If(enters & ~reads):
+                m.d.sync += level.eq((level + 1)[: len(level)])
+            with m.Elif(reads & ~enters):
+                m.d.sync += level.eq((level - 1)[: len(level)])
         m.d.comb += [
-            self.memory.ready.eq((~level[-1] | reads) & (~complete | ~whole[1] | leaves)),
+            self.memory.ready.eq(free),
             enters.eq(self.memory.valid & self.memory.ready),
             comes.eq(enters & complete),
         ]
-        with m.If(enters & ~reads):
-            m.d.sync += level.eq((level + 1)[: len(level)])
-        with m.Elif(reads & ~enters):
-            m.d.sync += level.eq((level - 1)[: len(level)])
+        return slots, first, whole
+
+    def queue(self, m, found, comes, leaves):
+        """Up to two complete groups, or one of a single word: the first, whether it is there, and room for another."""
+        size = self.layout
+        groups = [{key: Signal(width, name=f"group_{i}_{key}", reset_less=True)
+                   for key, width in group_widths(size).items()} for i in range(queued(size))]  # fmt: skip
+        whole = [Signal(name=f"group_{i}_whole") for i in range(queued(size))]
+        if len(groups) == 1:
+            following, follows = found, comes
+        else:
+            following, follows = {key: Mux(whole[1], groups[1][key], found[key]) for key in found}, whole[1] | comes
+            with m.If(leaves | ~whole[1]):
+                m.d.sync += whole[1].eq(comes & whole[0] & (~leaves | whole[1]))
+                m.d.sync += [groups[1][key].eq(found[key]) for key in found]
         with m.If(leaves | ~whole[0]):
-            m.d.sync += whole[0].eq(whole[1] | comes)
-            m.d.sync += [groups[0][key].eq(Mux(whole[1], groups[1][key], found[key])) for key in found]
-        with m.If(leaves | ~whole[1]):
-            m.d.sync += whole[1].eq(comes & whole[0] & (~leaves | whole[1]))
-            m.d.sync += [groups[1][key].eq(found[key]) for key in found]
-        return slots, groups[0], whole[0]
+            m.d.sync += whole[0].eq(follows)
+            m.d.sync += [groups[0][key].eq(following[key]) for key in found]
+        return groups[0], whole[0], ~whole[-1] | leaves
 
     def precision(self, m, values, part, enters, complete):
         """The width field of the slice `part` of `values`, or of its group so far."""
@@ -215,16 +233,17 @@ class Packer(wiring.Component):
         ending, bad = Signal(name="ending"), Signal(name="bad", reset_less=True)
         out, finishes, absorbs = Signal(name="out"), Signal(name="finishes"), Signal(name="absorbs")
         left = Signal(range(memory), name="left")  # bits that are less than a word
-        full = Signal(2, name="full")  # a word is there; two are
+        low = len(left)
+        full, two = Signal(name="full"), fill[low + 1 :].any()  # a word is there; two are
         m.d.comb += [
-            full.eq(Cat(fill >= memory, fill >= 2 * memory)),
-            self.body.valid.eq(full[0] | ending),
+            full.eq(fill[low:].any()),
+            self.body.valid.eq(full | ending),
             y.data.eq(bits[:memory]),
             y.last.eq(ending & (fill <= memory)),
             y.bad.eq(bad),
             out.eq(self.body.valid & self.body.ready),
             finishes.eq(out & y.last),
-            absorbs.eq(valid & Mux(ending, finishes, ~full[0] | (out & ~full[1]))),
+            absorbs.eq(valid & Mux(ending, finishes, ~full | (out & ~two))),
             free.eq(~valid | absorbs),
             left.eq(Mux(finishes, 0, fill[: len(left)])),
         ]
@@ -239,7 +258,8 @@ class Packer(wiring.Component):
                 bad.eq(chunk["bad"]),
             ]
         with m.Elif(out):
-            m.d.sync += [bits.eq(after), fill.eq(Mux(finishes, 0, (fill - memory)[: len(fill)])), ending.eq(ending & ~finishes)]
+            fewer = Cat(fill[:low], (fill[low:] - 1)[: len(fill) - low])
+            m.d.sync += [bits.eq(after), fill.eq(Mux(finishes, 0, fewer)), ending.eq(ending & ~finishes)]
 
 
 def joined(m, low, high, name):

@@ -75,6 +75,7 @@ class Unpacker(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         size, held = self.layout, room(self.layout)
+        low = (size.memory - 1).bit_length()  # bits of a number that is less than a word's
         window, fill = Signal(held, name="window"), Signal(range(held + 1), name="fill")
         left = Signal(self.count_bits, name="left")
         valid, free = Signal(name="piece_valid"), Signal(name="piece_free")
@@ -85,7 +86,7 @@ class Unpacker(wiring.Component):
         m.d.comb += [
             self.done.eq(~left.any()),
             self.lacks.eq(fill < needed),
-            self.clean.eq((fill < size.memory) & ~window.any()),
+            self.clean.eq(~fill[low:].any() & ~window.any()),
             free.eq(~valid | self.memory.ready),
             cuts.eq(~self.done & ~self.lacks & ~self.hold & free),
             gone.eq(needed & cuts.replicate(len(needed))),
@@ -100,7 +101,7 @@ class Unpacker(wiring.Component):
         with m.If(self.start):
             m.d.sync += [window.eq(0), fill.eq(0), left.eq(self.count)]
         with m.Elif(cuts | takes):
-            m.d.sync += [window.eq(kept | fresh), fill.eq((rest + Mux(takes, size.memory, 0))[: len(fill)])]
+            m.d.sync += [window.eq(kept | fresh), fill.eq(Cat(rest[:low], (rest[low:] + takes)[: len(fill) - low]))]
             with m.If(cuts):
                 m.d.sync += left.eq(Mux(left > size.per_word, (left - size.per_word)[: len(left)], 0))
         with m.If(free):
@@ -136,7 +137,11 @@ class Unpacker(wiring.Component):
             if size.zeros:
                 present = count_ones(m, there, f"{name}_present")
                 stored, ahead = payload[: size.slice] & there, head + present
-                payload = moved_down(m, payload, present, size.slice * size.word, f"{name}_payload")
+                # the vector is shorter only where values are missing
+                least = (size.slice - 1) * size.word
+                short = moved_down(m, payload[: least + size.slice - 1], present[:-1], least, f"{name}_short")
+                whole, all_there = payload[size.slice :], there[-1].replicate(size.word)
+                payload = Cat(Mux(there[-1], whole[:least], short), whole[least:] & all_there)
             length = Signal(range(longest + 1), name=f"{name}_length")
             payload_bits = product(m, count_ones(m, stored, f"{name}_ones"), field, f"{name}_payload_bits")
             m.d.comb += length.eq((payload_bits + ahead)[: len(length)])
@@ -167,9 +172,9 @@ class Unpacker(wiring.Component):
                 halves += [node[: span * size.word], moved_down(m, node, shift, span * size.word, f"{what}_down")]
             nodes = halves
         mask = up_to(m, field, size.word, f"{name}_mask")
-        top = Cat(mask[:-1] & ~mask[1:], mask[-1])
+        top = mask[:-1] & ~mask[1:]  # the sign; those of the greatest precision are not extended
         for i, node in enumerate(nodes):
             value = node & mask
             if size.signed:
-                value |= ~mask & (node & top).any().replicate(size.word)
+                value |= ~mask & (node[:-1] & top).any().replicate(size.word)
             yield value & stored[i].replicate(size.word)
