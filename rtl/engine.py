@@ -40,7 +40,7 @@ class Engine(ABC):
     @property
     @abstractmethod
     def throughput(self):
-        """What it does in a cycle at full rate: {"unit": "MAC" or "result", "per_cycle": int}."""
+        """What it does in a cycle at full rate: {"unit": "MAC", "value" or "result", "per_cycle": int}."""
 
     @abstractmethod
     def component(self):

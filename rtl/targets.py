@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from golden.errors import InputError
 from golden.formats import PowerOfTwo, parse
+from rtl.dpred import DpredDecode, DpredEncode
 from rtl.gemm import SystolicGemm
 from rtl.mac_tree import DynamicTree, FixedTree, MinifloatTree
 from rtl.scaling import StreamRequant, SystolicRequant
@@ -55,6 +56,12 @@ def everywhere(name):
 
 
 SMALL = ({"rows": 2, "cols": 3}, {"rows": 4, "cols": 1}, {})
+CODECS = (
+    {"word": 16, "group": 8, "signed": 1, "zeros": 1},
+    {"group": 4, "signed": 1, "zeros": 1},
+    {"word": 16, "group": 4},
+    {},
+)
 
 TARGETS = {
     row.name: row
@@ -146,6 +153,18 @@ TARGETS = {
                 {"lanes": 3, "a": "e5m2", "w": "e4m3", "bias": "fp16", "y": "e3m2", "longest": 50},
                 {},
             ),
+        ),
+        Target(
+            name="dpred_encoder",
+            summary="DPRed containers of memory words: precisions a group (Delmas et al.)",
+            make=DpredEncode,
+            bench=CODECS,
+        ),
+        Target(
+            name="dpred_decoder",
+            summary="memory words of DPRed containers, with a verdict on each",
+            make=DpredDecode,
+            bench=CODECS,
         ),
     )
 }

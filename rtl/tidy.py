@@ -14,6 +14,7 @@ def tidy(text):
     """The modules of RTLIL `text`, each ready for Verilog: without initial values, since reset gives them."""
     text = re.sub(r"^ *attribute \\init .*\n", "", text, flags=re.M)
     text = re.sub(r"^(module|  cell) \\(\S+)", lambda m: f"{m[1]} \\{m[2].replace('.', '_')}", text, flags=re.M)
+    text = re.sub(r"(?<=\s)\\\w+(?:\.\w+|\[\w+\])+(?=\s)", lambda m: re.sub(r"[].[]+", "_", m[0]).rstrip("_"), text)  # fields
     modules = re.findall(r"^module .*?^end\n", text, re.M | re.S)
     return "\n".join(balance(trim(name_wires(module))) for module in modules)
 

@@ -21,6 +21,8 @@ SETTINGS = {
     "mac_tree_dfp": {"lanes": 2, "bias": "int20"},
     "mac_tree_pow2": {"lanes": 5, "w": "pow2z_3"},
     "mac_tree_minifloat": {"lanes": 2, "y": "fp16"},
+    "dpred_encoder": {"word": 16, "group": 8},
+    "dpred_decoder": {"group": 8, "zeros": 1},
 }
 STREAMS = {  # role, bits of data, bytes of tdata, has tlast
     "ternary_gemm": [("a", 12, 2, True), ("w", 10, 2, True), ("y", 160, 20, True)],
@@ -34,9 +36,13 @@ STREAMS = {  # role, bits of data, bytes of tdata, has tlast
     "mac_tree_dfp": [("a", 16, 2, True), ("w", 16, 2, True), ("p", 20 + 4 + 6, 4, False), ("y", 8, 1, True)],
     "mac_tree_pow2": [("a", 40, 5, True), ("w", 15, 2, True), ("p", 32 + 4 + 6, 6, False), ("y", 8, 1, True)],
     "mac_tree_minifloat": [("a", 16, 2, True), ("w", 16, 2, True), ("p", 8, 1, False), ("y", 16, 2, True)],
+    "dpred_encoder": [("x", 64, 8, True), ("n", 32, 4, False), ("c", 64, 8, True), ("e", 1, 1, False)],
+    "dpred_decoder": [("c", 64, 8, True), ("x", 64, 8, True), ("e", 2, 1, False)],
 }
+INPUTS = {"dpred_encoder": 2, "dpred_decoder": 1}  # of the streams; of others all but the last
 LATENCY = {"ternary_gemm": 8, "binary_gemm": 11, "int8_gemm": 3, "pow2_gemm": 5, "minifloat_gemm": 4, "requant": 3, "ternary_layer": 8}
 LATENCY |= dict.fromkeys(("mac_tree_fixed", "mac_tree_dfp", "mac_tree_pow2", "mac_tree_minifloat"), 5)
+LATENCY |= {"dpred_encoder": 5, "dpred_decoder": 3}
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -69,4 +75,6 @@ def test_a_sidecar_describes_its_verilog(name):
         expected |= {(prefix + "data", forth, 8 * stream["bytes"])}
         expected |= {(prefix + "last", forth, 1)} if stream["last"] else set()
     assert declared == expected and streams == STREAMS[name]
-    assert [stream["direction"] for stream in sidecar["streams"]] == ["input"] * (len(streams) - 1) + ["output"]
+    inputs = INPUTS.get(name, len(streams) - 1)
+    directions = [stream["direction"] for stream in sidecar["streams"]]
+    assert directions == ["input"] * inputs + ["output"] * (len(streams) - inputs)

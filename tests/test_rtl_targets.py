@@ -37,9 +37,10 @@ def test_weights_and_activations_of_a_target(name):
         assert set(operands) == set(engine.operands)
         results = engine.golden(operands)
         assert set(results) == set(engine.results)
-        assert results["y"].shape == (operands[engine.operands[0]].shape[0], operands[engine.operands[1]].shape[-1])
+        if "y" in results:
+            assert results["y"].shape == (operands[engine.operands[0]].shape[0], operands[engine.operands[1]].shape[-1])
         beats = engine.beats(operands)
-        assert engine.cycles(operands) >= beats["y"] + engine.latency
+        assert engine.cycles(operands) >= max(beats.values()) + (engine.latency if "y" in results else 1)
 
 
 @pytest.mark.parametrize(

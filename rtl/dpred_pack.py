@@ -1,0 +1,282 @@
+"""The body of a DPRed container from memory words: groups are held until their precision is known, then packed."""
+
+from functools import reduce
+from operator import or_
+
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl.dpred_layout import count_ones, moved_up, product, up_to
+
+__all__ = ["Packer", "packer_flip_flops"]
+
+
+def room(size):
+    """Bits between chunks and body words."""
+    return size.memory - 1 + size.longest
+
+
+def group_widths(size):
+    """Bits of what is known of a complete group or, if a memory word holds more, of its groups."""
+    fields = {f"field_{part}": size.field for part in range(size.parts)}
+    stop = {"stop": (size.words - 1).bit_length()} if size.words > 1 else {}
+    return fields | stop | {"present": size.per_word.bit_length(), "last": 1, "bad": 1}
+
+
+def queued(size):
+    """Complete groups that may wait."""
+    return 2 if size.words > 1 else 1
+
+
+def packer_flip_flops(size):
+    """One-bit registers of a `Packer`."""
+    index = (size.words - 1).bit_length()
+    held = size.words * size.memory + 4 * index + (size.words > 1) * (size.words.bit_length() + size.word - 1)
+    groups = queued(size) * (sum(group_widths(size).values()) + 1)
+    chunk = size.longest + size.longest.bit_length() + 3
+    return held + groups + chunk + room(size) + room(size).bit_length() + 2
+
+
+class Packer(wiring.Component):
+    """Memory words in, body words out: each group a width field and its values in as many bits as that says.
+
+    A memory word a cycle, or where its bits are more than a body word, a body word a cycle. A group waits, in
+    registers, until its last word is there; another may be complete behind it.
+
+    Parameters
+    ----------
+    layout : BodyLayout
+
+    Attributes
+    ----------
+    memory : In(stream)
+        `values` of a memory word; in the `last` word of a packet only the first `present` count. `bad` is passed on.
+    body : Out(stream)
+        Body words; the `last` is filled with zeros. It has the `bad` of the packet's last memory word.
+
+    Source: Delmas et al., DPRed, for the detection of precisions: the OR of a group's values and its leading one.
+    """
+
+    def __init__(self, layout):
+        self.layout = layout
+        values = {"values": layout.values, "present": range(layout.per_word + 1), "last": 1, "bad": 1}
+        super().__init__(
+            {
+                "memory": In(stream.Signature(data.StructLayout(values))),
+                "body": Out(stream.Signature(data.StructLayout({"data": layout.memory, "last": 1, "bad": 1}))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        reads, leaves = Signal(name="reads"), Signal(name="leaves")  # a held word; the last one of its group
+        slots, group, whole = self.hold(m, reads, leaves)
+        self.join(m, *self.chunk(m, slots, group, whole, reads, leaves))
+        return m
+
+    def hold(self, m, reads, leaves):
+        """Take memory words until their group is complete: their registers, the first group, and whether it is whole."""
+        size, x = self.layout, self.memory.payload
+        enters, complete, comes = Signal(name="enters"), Signal(name="complete"), Signal(name="comes")
+        present = Signal(range(size.per_word + 1), name="present")
+        m.d.comb += present.eq(x.present)
+        masked = [x.values[i] & (present > i).replicate(size.word) for i in range(size.per_word)]
+        found = {f"field_{part}": self.precision(m, masked, part, enters, complete) for part in range(size.parts)}
+        index = Signal(range(size.words), name="index")
+        if size.words > 1:
+            found["stop"] = index
+            m.d.comb += complete.eq(x.last | index.all())
+            with m.If(enters):
+                m.d.sync += index.eq(Mux(complete, 0, (index + 1)[: len(index)]))
+        else:
+            m.d.comb += complete.eq(1)
+        found |= {"present": present, "last": x.last, "bad": x.bad}
+
+        slots = [Signal(size.memory, name=f"slot_{i}", reset_less=True) for i in range(size.words)]
+        writes = rotating(m, size.words, enters, "into")
+        for slot, write in zip(slots, writes):
+            with m.If(write):
+                m.d.sync += slot.eq(Cat(masked))
+        first, whole, room_for_group = self.queue(m, found, comes, leaves)
+        free = room_for_group  # for a group of one word, there is then room for the word
+        if size.words > 1:
+            level = Signal(range(size.words + 1), name="level")
+            free = (~level[-1] | reads) & (~complete | room_for_group)
+            with m.If(enters & ~reads):
+                m.d.sync += level.eq((level + 1)[: len(level)])
+            with m.Elif(reads & ~enters):
+                m.d.sync += level.eq((level - 1)[: len(level)])
+        m.d.comb += [
+            self.memory.ready.eq(free),
+            enters.eq(self.memory.valid & self.memory.ready),
+            comes.eq(enters & complete),
+        ]
+        return slots, first, whole
+
+    def queue(self, m, found, comes, leaves):
+        """Up to two complete groups, or one of a single word: the first, whether it is there, and room for another."""
+        size = self.layout
+        groups = [{key: Signal(width, name=f"group_{i}_{key}", reset_less=True)
+                   for key, width in group_widths(size).items()} for i in range(queued(size))]  # fmt: skip
+        whole = [Signal(name=f"group_{i}_whole") for i in range(queued(size))]
+        if len(groups) == 1:
+            following, follows = found, comes
+        else:
+            following, follows = {key: Mux(whole[1], groups[1][key], found[key]) for key in found}, whole[1] | comes
+            with m.If(leaves | ~whole[1]):
+                m.d.sync += whole[1].eq(comes & whole[0] & (~leaves | whole[1]))
+                m.d.sync += [groups[1][key].eq(found[key]) for key in found]
+        with m.If(leaves | ~whole[0]):
+            m.d.sync += whole[0].eq(follows)
+            m.d.sync += [groups[0][key].eq(following[key]) for key in found]
+        return groups[0], whole[0], ~whole[-1] | leaves
+
+    def precision(self, m, values, part, enters, complete):
+        """The width field of the slice `part` of `values`, or of its group so far."""
+        size = self.layout
+        ones = Signal(size.word - 1, name=f"ones_{part}")
+        those = values[part * size.slice : (part + 1) * size.slice]
+        own = reduce(or_, (self.significant(value) for value in those))
+        if size.words > 1:
+            seen = Signal(size.word - 1, name="seen")  # in the words of the group before this one
+            with m.If(enters):
+                m.d.sync += seen.eq(ones & (~complete).replicate(len(seen)))
+            own = own | seen
+        m.d.comb += ones.eq(own)
+        above = [ones[k:].any() for k in range(len(ones))]  # this one or a higher one; the field is how many are
+        field = []
+        for step in (1 << bit for bit in range(size.field)):
+            terms = [above[k - 1] & ~above[k - 1 + step] for k in range(step, size.word - step, 2 * step)]
+            field.append(reduce(or_, [*terms, above[size.word - 1 - step]]))
+        return Cat(field)
+
+    def significant(self, value):
+        """Bits of which the highest one in a group, numbered from 1, is its width field."""
+        if self.layout.signed:
+            return (value[:-1] ^ value[-1].replicate(len(value) - 1)) | value[-1]  # so that -1 has a bit
+        return value[1:]
+
+    def chunk(self, m, slots, group, whole, reads, leaves):
+        """Make a chunk of each memory word of the first group: its registers, and when they are free."""
+        size = self.layout
+        valid, free = Signal(name="chunk_valid"), Signal(name="chunk_free")
+        stop, present = Const(1, 1), Signal(range(size.per_word + 1), name="chunk_present")
+        chosen = rotating(m, size.words, reads, "outof", choose=True)
+        word = Signal(size.memory, name="word")
+        m.d.comb += word.eq(reduce(or_, (slot & pick.replicate(size.memory) for slot, pick in zip(slots, chosen))))
+        opens = Const(1, 1)  # a group begins
+        if size.words > 1:
+            at, stop = Signal(range(size.words), name="at"), Signal(name="stop")
+            opens = ~at.any()
+            m.d.comb += stop.eq(at == group["stop"])
+            with m.If(reads):
+                m.d.sync += at.eq(Mux(stop, 0, (at + 1)[: len(at)]))
+        m.d.comb += [
+            present.eq(Mux(stop & group["last"], group["present"], size.per_word)),
+            reads.eq(whole & free),
+            leaves.eq(reads & stop),
+        ]
+        parts = []
+        for part in range(size.parts):
+            start = part * size.slice
+            values = [word[i * size.word :][: size.word] for i in range(start, start + size.slice)]
+            there = Signal(size.slice, name=f"part_{part}_there")
+            m.d.comb += there.eq(Cat(present > i for i in range(start, start + size.slice)))
+            parts.append(self.part(m, values, there, group[f"field_{part}"], opens, f"part_{part}"))
+        while len(parts) > 1:
+            parts = [joined(m, low, high, f"pair_{i}_of_{len(parts)}")
+                     for i, (low, high) in enumerate(zip(parts[::2], parts[1::2]))]  # fmt: skip
+        [(bits, length)] = parts
+        chunk = {"bits": bits, "length": length, "last": stop & group["last"], "bad": group["bad"]}
+        kept = {key: Signal(len(value), name=f"chunk_{key}", reset_less=True) for key, value in chunk.items()}
+        with m.If(free):
+            m.d.sync += valid.eq(whole)
+        with m.If(reads):
+            m.d.sync += [kept[key].eq(value) for key, value in chunk.items()]
+        return kept, valid, free
+
+    def part(self, m, values, there, field, opens, name):
+        """The bits of a slice, of which the values that are `there` count, and their number."""
+        size = self.layout
+        stored = there
+        if size.zeros:
+            stored = Signal(size.slice, name=f"{name}_stored")
+            m.d.comb += stored.eq(there & Cat(value.any() for value in values))
+        mask = up_to(m, field, size.word, f"{name}_mask")
+        nodes, span = [value & mask & stored[i].replicate(size.word) for i, value in enumerate(values)], 1
+        while len(nodes) > 1:
+            pairs = []
+            for i in range(0, len(nodes), 2):
+                what = f"{name}_{span}_{i // 2}"
+                shift = product(m, count_ones(m, stored[i * span : (i + 1) * span], f"{what}_ones"), field, f"{what}_shift")
+                up = moved_up(m, nodes[i + 1], shift, 2 * span * size.word, f"{what}_up")
+                pairs.append(nodes[i] | up)
+            nodes, span = pairs, 2 * span
+        bits, length = nodes[0], product(m, count_ones(m, stored, f"{name}_ones"), field, f"{name}_payload")
+        if size.zeros:
+            bits, length = joined(m, (stored, count_ones(m, there, f"{name}_present")), (bits, length), f"{name}_vector")
+        head = Signal(range(size.field + 1), name=f"{name}_head")
+        m.d.comb += head.eq(Mux(opens & there[0], size.field, 0))
+        total = Signal(range(size.longest // size.parts + 1), name=f"{name}_length")
+        m.d.comb += total.eq((length + head)[: len(total)])
+        if size.words == 1:
+            return Cat(field, bits), total
+        low, high = Mux(opens, Cat(field, bits)[: len(bits)], bits), bits[-size.field :] & opens.replicate(size.field)
+        return Cat(low, high), total
+
+    def join(self, m, chunk, valid, free):
+        """Put chunks behind each other, and words out."""
+        size, y = self.layout, self.body.payload
+        memory, held = size.memory, room(size)
+        bits, fill = Signal(held, name="bits"), Signal(range(held + 1), name="fill")
+        ending, bad = Signal(name="ending"), Signal(name="bad", reset_less=True)
+        out, finishes, absorbs = Signal(name="out"), Signal(name="finishes"), Signal(name="absorbs")
+        left = Signal(range(memory), name="left")  # bits that are less than a word
+        low = len(left)
+        full, two = Signal(name="full"), fill[low + 1 :].any()  # a word is there; two are
+        m.d.comb += [
+            full.eq(fill[low:].any()),
+            self.body.valid.eq(full | ending),
+            y.data.eq(bits[:memory]),
+            y.last.eq(ending & (fill <= memory)),
+            y.bad.eq(bad),
+            out.eq(self.body.valid & self.body.ready),
+            finishes.eq(out & y.last),
+            absorbs.eq(valid & Mux(ending, finishes, ~full | (out & ~two))),
+            free.eq(~valid | absorbs),
+            left.eq(Mux(finishes, 0, fill[: len(left)])),
+        ]
+        after = Signal(held, name="after")
+        m.d.comb += after.eq(Mux(out, bits[memory:], bits))
+        fresh = moved_up(m, chunk["bits"], left, held, "fresh")
+        with m.If(absorbs):
+            m.d.sync += [
+                bits.eq(after | fresh),
+                fill.eq((left + chunk["length"])[: len(fill)]),
+                ending.eq(chunk["last"]),
+                bad.eq(chunk["bad"]),
+            ]
+        with m.Elif(out):
+            fewer = Cat(fill[:low], (fill[low:] - 1)[: len(fill) - low])
+            m.d.sync += [bits.eq(after), fill.eq(Mux(finishes, 0, fewer)), ending.eq(ending & ~finishes)]
+
+
+def joined(m, low, high, name):
+    """`high` behind `low`: pairs of bits and their number."""
+    (bits, length), (more, extra) = low, high
+    total = Signal(range(len(bits) + len(more) + 1), name=f"{name}_length")
+    m.d.comb += total.eq((length + extra)[: len(total)])
+    return bits | moved_up(m, more, length, len(bits) + len(more), f"{name}_up"), total
+
+
+def rotating(m, size, moves, name, choose=False):
+    """One bit for each of `size` places: the one whose turn it is, until it `moves`; unless to `choose`, only then."""
+    if size == 1:
+        return [Const(1, 1)] if choose else [moves]
+    place = Signal(range(size), name=name)
+    with m.If(moves):
+        m.d.sync += place.eq((place + 1)[: len(place)])
+    picks = Signal(size, name=f"{name}_place")
+    m.d.comb += picks.eq((Const(1, 1) << place)[:size])
+    return [pick if choose else pick & moves for pick in picks]

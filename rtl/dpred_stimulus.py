@@ -1,0 +1,59 @@
+"""Values of every precision, and containers that are wrong in every way."""
+
+import zlib
+
+import numpy as np
+
+__all__ = ["mutated", "random_values", "sealed", "with_bit"]
+
+
+def random_values(rng, spec, count):
+    """Values of all precisions, alike in runs, many of them zero or at a limit; or all of them large."""
+    lo, hi = spec.format.lo, spec.format.hi
+    values = rng.integers(lo, hi, count, endpoint=True)
+    if rng.random() < 0.3:
+        return np.where(values == 0, hi, values)
+    bits = np.repeat(rng.integers(0, spec.word + 1, -(-count // 4)), 4)[:count]
+    values = np.where(rng.random(count) < 0.1, rng.choice([lo, hi], count), values)
+    values >>= spec.word - np.minimum(bits, rng.choice([1, spec.word // 2, spec.word, spec.word]))
+    return np.where(rng.random(count) < rng.choice([0, 0.5, 0.95]), 0, values)
+
+
+def mutated(rng, words):
+    """The container `words` with bits flipped, words cut, put in, swapped or random, or another count; at least one
+    word is left. Of most, the CRC is right again."""
+    words, one = words.copy(), np.uint64(1)
+    for _ in range(rng.choice([1, 1, 1, 2, 5])):
+        size, kind = words.size, rng.integers(8)
+        at, other = rng.integers(size, size=2)
+        if kind == 0:
+            words[at] ^= one << np.uint64(rng.integers(64))
+        elif kind == 1:
+            words = words[: max(1, at)]
+        elif kind == 2 and size > 1:
+            words = np.delete(words, at)
+        elif kind == 3:
+            put = rng.choice([0, rng.integers(1 << 63)])
+            words = np.insert(words, rng.choice([size, rng.integers(size + 1)]), np.repeat(put, rng.integers(1, 4)))
+        elif kind == 4:
+            words[[at, other]] = words[[other, at]]
+        elif kind == 5:
+            words[at] = rng.integers(1 << 64, dtype=np.uint64)
+        elif kind == 6:  # padding, or what is like it
+            words[max(0, size - 2)] |= one << np.uint64(63 - rng.integers(64) * rng.integers(64) // 64)
+        else:  # a bit of the count
+            words[0] ^= one << np.uint64(rng.integers(32, 64))
+    return sealed(words) if rng.random() < 0.7 else words
+
+
+def with_bit(words, at, bit):
+    """The container `words` with one bit of one word flipped, and its CRC right for that."""
+    words = words.copy()
+    words[at] ^= np.uint64(1) << np.uint64(bit)
+    return sealed(words)
+
+
+def sealed(words):
+    """`words`, of which the last is made the trailer of the others."""
+    words[-1] = zlib.crc32(words[:-1].astype("<u8").tobytes())
+    return words
