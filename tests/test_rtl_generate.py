@@ -21,6 +21,10 @@ SETTINGS = {
     "mac_tree_dfp": {"lanes": 2, "bias": "int20"},
     "mac_tree_pow2": {"lanes": 5, "w": "pow2z_3"},
     "mac_tree_minifloat": {"lanes": 2, "y": "fp16"},
+    "parallel_tile": {"lanes": 3, "filters": 2, "a": "int4"},
+    "stripes": {"lanes": 3, "filters": 2, "windows": 5, "w": "int5"},
+    "dynamic_stripes": {"lanes": 3, "filters": 2, "windows": 4, "groups": 2, "run_ahead": 1, "trim": 1},
+    "loom": {"lanes": 3, "filters": 5, "windows": 2, "s": 2, "a": "uint9", "dense": 1},
 }
 STREAMS = {  # role, bits of data, bytes of tdata, has tlast
     "ternary_gemm": [("a", 12, 2, True), ("w", 10, 2, True), ("y", 160, 20, True)],
@@ -34,9 +38,14 @@ STREAMS = {  # role, bits of data, bytes of tdata, has tlast
     "mac_tree_dfp": [("a", 16, 2, True), ("w", 16, 2, True), ("p", 20 + 4 + 6, 4, False), ("y", 8, 1, True)],
     "mac_tree_pow2": [("a", 40, 5, True), ("w", 15, 2, True), ("p", 32 + 4 + 6, 6, False), ("y", 8, 1, True)],
     "mac_tree_minifloat": [("a", 16, 2, True), ("w", 16, 2, True), ("p", 8, 1, False), ("y", 16, 2, True)],
+    "parallel_tile": [("a", 12, 2, True), ("w", 48, 6, True), ("y", 64, 8, True)],
+    "stripes": [("a", 120, 15, True), ("w", 30, 4, True), ("p", 3, 1, False), ("y", 64, 8, True), ("e", 1, 1, True)],
+    "dynamic_stripes": [("a", 96, 12, True), ("w", 48, 6, True), ("y", 64, 8, True)],
+    "loom": [("a", 27, 4, True), ("w", 16, 2, False), ("y", 160, 20, True)],
 }
 LATENCY = {"ternary_gemm": 8, "binary_gemm": 11, "int8_gemm": 3, "pow2_gemm": 5, "minifloat_gemm": 4, "requant": 3, "ternary_layer": 8}
 LATENCY |= dict.fromkeys(("mac_tree_fixed", "mac_tree_dfp", "mac_tree_pow2", "mac_tree_minifloat"), 5)
+LATENCY |= {"parallel_tile": 4, "stripes": 7, "dynamic_stripes": 6, "loom": 4}
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -69,4 +78,5 @@ def test_a_sidecar_describes_its_verilog(name):
         expected |= {(prefix + "data", forth, 8 * stream["bytes"])}
         expected |= {(prefix + "last", forth, 1)} if stream["last"] else set()
     assert declared == expected and streams == STREAMS[name]
-    assert [stream["direction"] for stream in sidecar["streams"]] == ["input"] * (len(streams) - 1) + ["output"]
+    outputs = [stream["role"] for stream in sidecar["streams"] if stream["direction"] == "output"]
+    assert outputs == [role for role, *_ in streams][-len(outputs) :] and outputs == ["y", "e"][: len(outputs)]
