@@ -128,6 +128,10 @@ class SerialGemm(Engine):
         self.spec(a.shape[1])
         return {"a": a, "w": w}
 
+    def operands_of(self, a, w):
+        """All operands for those of a layer."""
+        return {"a": a, "w": w}
+
     def golden(self, operands):
         return {"y": gemm(self.spec(operands["a"].shape[1]), operands["a"], operands["w"])}
 
@@ -244,6 +248,11 @@ class Stripes(SerialGemm):
         if not found["cut"]:
             check_precision(found["a"], self.a.signed, int(found["p"]), "a")
         return found
+
+    def operands_of(self, a, w):
+        """The precision is that of all activations together."""
+        precision = group_precision(np.asarray(a).reshape(-1), self.a.signed)
+        return super().operands_of(a, w) | {"p": np.array(int(precision)), "cut": np.array(0)}
 
     def golden(self, operands):
         a, p = operands["a"], int(operands["p"])
