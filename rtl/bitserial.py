@@ -46,8 +46,8 @@ class SerialGemm(Engine):
         for what, signs in (("a", (False, True)), ("w", (True,))):
             fmt = getattr(self, what)
             if not isinstance(fmt, Integer) or fmt.width > 16 or fmt.signed not in signs:
-                kind = "signed integer" if signs == (True,) else "integer"
-                raise InputError(f"{what} must be a {kind} of up to 16 bits, not {fmt}")
+                kind = "a signed integer" if signs == (True,) else "an integer"
+                raise InputError(f"{what} must be {kind} of up to 16 bits, not {fmt}")
         if not 2 <= self.acc_width <= 64:
             raise InputError(f"acc_width must be 2 to 64, not {self.acc_width}")
         self.flags(), self.shape, self.spec(1)
@@ -72,11 +72,10 @@ class SerialGemm(Engine):
         """What a GEMM with sums of `k` products computes."""
         return GemmSpec(a=self.a, w=self.w, k=k, accumulate=Exact(self.acc_width))
 
-    def digits(self, a_digit=1, w_digit=None):
-        """How operands are cut into digits."""
-        w_digit = self.w.width if w_digit is None else w_digit
-        shared = dict(a=self.a, w=self.w, lanes=self.lanes, acc_width=self.acc_width)
-        return Digits(a_digit=a_digit, w_digit=w_digit, **shared)
+    def digits(self, **cut):
+        """How operands are cut into digits: by default those of `a` are bits, those of `w` whole."""
+        whole = dict(a=self.a, w=self.w, lanes=self.lanes, acc_width=self.acc_width, a_digit=1, w_digit=self.w.width)
+        return Digits(**whole | cut)
 
     @property
     @abstractmethod
@@ -201,7 +200,7 @@ class ParallelTile(SerialGemm):
 
     @property
     def plan(self):
-        return TilePlan(shape=self.shape, digits=self.digits(a_digit=self.a.width))
+        return TilePlan(shape=self.shape, digits=self.digits(a_digit=self.a.width, multiplies=True))
 
     slowest_pass = 1
 

@@ -43,7 +43,7 @@ class ColumnControl(wiring.Component):
     run : Out(1)
         Whether the column moves: the enable of its units.
     highest, adds, fresh, ends, negative, shift : Out
-        For the units.
+        For the units. Those that have two stages of sums have neither of the last two.
     emptied : In(1)
         The last of the kept sums leaves.
     full : Out(1)
@@ -68,7 +68,7 @@ class ColumnControl(wiring.Component):
         m = Module()
         digits = self.digits
         waiting = Signal(self.slots)  # bit i: there are more than i steps
-        works, finishes, stuck = Signal(), Signal(), Signal()
+        works, finishes, stuck = (Signal(name=name) for name in ("works", "finishes", "stuck"))
         whole = self.whole if digits.w_digits > 1 else Const(1, 1)
         highest = Const(1, 1)
         if digits.a_digits > 1:
@@ -108,12 +108,12 @@ class ColumnControl(wiring.Component):
         m.d.comb += [
             self.adds.eq(adds),
             self.ends.eq(ends),
-            self.fresh.eq(fresh),
+            self.fresh.eq(Mux(adds, ends, fresh)),
             self.full.eq(full),
             stuck.eq(ends & full & ~self.emptied),
         ]
-        with m.If(adds & self.run):
-            m.d.sync += fresh.eq(ends)
+        with m.If(self.run):
+            m.d.sync += fresh.eq(self.fresh)
         with m.If(ends & self.run):
             m.d.sync += full.eq(1)
         with m.Elif(self.emptied):
@@ -124,18 +124,16 @@ class ColumnControl(wiring.Component):
         if digits.negates:
             of_a = highest if digits.a.signed and digits.a_digit == 1 else Const(0, 1)
             of_w = whole if digits.w_digits > 1 else Const(0, 1)
-            m.d.comb += self.negative.eq(stages(m, self.run, 1, of_a ^ of_w, "negative"))
+            m.d.comb += self.negative.eq(of_a ^ of_w)
         if digits.shift:
-            shift = Signal(digits.shift_bits, name="next_shift")
-            m.d.comb += shift.eq(Cat(Const(0, index_bits(digits.a_digit)), at) + plane)
-            m.d.comb += self.shift.eq(stages(m, self.run, 1, shift, "shift"))
+            m.d.comb += self.shift.eq((Cat(Const(0, index_bits(digits.a_digit)), at) + plane)[: digits.shift_bits])
         return m
 
 
 def control_flip_flops(digits, slots, entries):
     """Registers of a `ColumnControl`."""
     place = index_bits(entries) + index_bits(digits.a_digits) + index_bits(digits.w_digits)
-    return slots + place + 2 * digits.stages + digits.negates + digits.shift_bits + 2
+    return slots + place + 2 * digits.stages + 2
 
 
 def successor(index, count):

@@ -1,5 +1,8 @@
 """Detectors of precision: which bit-planes a group of values needs."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth import Cat, Const, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -101,5 +104,5 @@ def leading(m, bits, numbers, name):
             first[number] = Signal(name=f"{name}_is_{number}")
             m.d.comb += first[number].eq(bit & ~Cat(before).any())
         before.append(bit)
-    index = range(index_bits(1 + max(numbers)))
-    return Cat(Cat(found for number, found in first.items() if number >> i & 1).any() for i in index)
+    width = index_bits(1 + max(numbers))
+    return reduce(or_, (found.replicate(width) & number for number, found in first.items() if number))

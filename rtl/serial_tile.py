@@ -190,8 +190,8 @@ class SerialTile(wiring.Component):
                 digits = Signal(plan.shape.lanes * plan.digits.a_digit, name=f"digits_{window}")
                 m.d.comb += digits.eq(Cat(select([entry["a"][lane] for entry in entries]) for lane in lanes))
                 rows.append(self.units(m, window, control, digits, weights, leaves[window]))
-        for i in range(plan.shape.filters):
-            m.d.comb += self.y.payload.data[i].eq(~reduce(and_, (row[i] for row in rows)))
+        sums = Signal(plan.shape.filters * plan.digits.acc_width, name="sums")
+        m.d.comb += [sums.eq(~reduce(and_, rows)), self.y.payload.data.eq(sums)]
         return m
 
     def dispatch(self, m, controls):
@@ -328,7 +328,7 @@ class SerialTile(wiring.Component):
             connections = shared | {"a": digits, "w": of_filter, "leaves": leaves, "leaving_n": leaving}
             m.submodules[f"{name}_{window}_{i}"] = place(name, unit, clk=ClockSignal(), run=control.run, **connections)
             row.append(leaving)
-        return row
+        return Cat(row)
 
     def drain(self, m, full, controls):
         """Let the kept sums out, window by window: which of them is at the port."""

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.formats import Integer
 from rtl.arithmetic import add_narrow, widen
-from rtl.mac import addend_width, product, shifted
+from rtl.mac import addend_width, shifted
 from rtl.precision import index_bits
 from rtl.tree import joined
 
@@ -28,7 +28,9 @@ class Digits:
     acc_width : int
         Bits of its sum.
     a_digit, w_digit : int
-        Bits of a digit: of `w` one or all, of `a` one, two, four or, with whole `w`, all.
+        Bits of a digit: of `w` one or all, of `a` one, two or four.
+    multiplies : bool
+        Whether digits are whole numbers, multiplied by a multiplier; else one of them is a bit.
     """
 
     a: Integer
@@ -37,6 +39,7 @@ class Digits:
     acc_width: int
     a_digit: int
     w_digit: int
+    multiplies: bool = False
 
     @property
     def a_digits(self):
@@ -47,11 +50,6 @@ class Digits:
     def w_digits(self):
         """Digits of a weight."""
         return -(-self.w.width // self.w_digit)
-
-    @property
-    def multiplies(self):
-        """Whether digits are whole numbers, multiplied by a multiplier; else one of them is a bit."""
-        return self.a_digits == self.w_digits == 1
 
     @property
     def negates(self):
@@ -90,7 +88,8 @@ class Digits:
     @property
     def flip_flops(self):
         """Registers of a unit."""
-        return self.lanes * self.term[0] * self.multiplies + self.sum_width(self.lanes) + 2 * self.acc_width
+        control = 1 + self.negates + self.shift_bits
+        return self.lanes * self.term[0] * self.multiplies + self.sum_width(self.lanes) + 2 * self.acc_width + control
 
     @property
     def stages(self):
@@ -103,7 +102,8 @@ class SerialUnit(wiring.Component):
 
     The sum of the lanes is registered, with a multiplier the products too; the accumulator is one cycle behind it, a
     register that keeps complete sums beside it. A bit times a number is an AND. A sum is subtracted as its complement,
-    with the one that this lacks as carry, so that no unit has a negator.
+    with the one that this lacks as carry, so that no unit has a negator. What steers the accumulator's data is
+    registered in each unit, as it would be slow to drive all of them from one place.
 
     Parameters
     ----------
@@ -115,10 +115,11 @@ class SerialUnit(wiring.Component):
         A digit of each lane's operands.
     highest : In(1)
         If ``digits.signs``: whether the digits of `a` are the highest, whose upper bit counts negative.
-    adds, fresh, ends : In(1)
-        For the accumulator: whether it adds; whether it starts anew; whether its new sum is kept.
-    negative, shift : In
-        If ``digits.negates``, if ``digits.shift``: whether the sum is subtracted, and how far it is shifted.
+    adds, ends : In(1)
+        For the accumulator: whether it adds; whether its new sum is kept.
+    fresh, negative, shift : In
+        For the accumulator in the cycle that follows: whether it starts anew; if ``digits.negates``, whether the sum is
+        subtracted; if ``digits.shift``, how far it is shifted.
     leaves : In(1)
         Whether the kept sum is let out.
     leaving_n : Out(acc_width)
@@ -150,19 +151,24 @@ class SerialUnit(wiring.Component):
         lanes_sum = Signal.like(found, name="lanes_sum", reset_less=True)
         m.d.sync += lanes_sum.eq(found)
 
+        def late(port, name):
+            register = Signal(len(port), name=name, reset_less=True)
+            m.d.sync += register.eq(port)
+            return register
+
         addend, carry = lanes_sum, None
         if digits.negates:
-            carry = self.negative
+            carry = late(self.negative, "subtracts")
             addend = lanes_sum.as_unsigned() ^ carry.replicate(len(lanes_sum))
             if not digits.term[1]:
                 addend = Cat(addend, carry)[:width]
         if digits.shift:
             most = min(len(addend) + digits.shift, width)
-            fill = self.negative if digits.negates else Const(0, 1)
-            addend = shifted(m, addend.as_signed(), self.shift, fill, "addend", most)
+            fill = carry if digits.negates else Const(0, 1)
+            addend = shifted(m, addend.as_signed(), late(self.shift, "distance"), fill, "addend", most)
         total = Signal(width, name="total", reset_less=True)
         held = Signal(width, name="held")
-        m.d.comb += held.eq(total & (~self.fresh).replicate(width))
+        m.d.comb += held.eq(total & (~late(self.fresh, "starts_anew")).replicate(width))
         following = add_narrow(m, held, addend, carry)
         with m.If(self.adds):
             m.d.sync += total.eq(following)
@@ -177,9 +183,8 @@ class SerialUnit(wiring.Component):
         digits, a, w = self.digits, self.a[i], self.w[i]
         width, is_signed = digits.term
         if digits.multiplies:
-            addend, _ = product(m, digits.a, digits.w, a, w)
             term = Signal(signed(width), name=f"product_{i}", reset_less=True)
-            m.d.sync += term.eq(addend)
+            m.d.sync += term.eq(((a.as_signed() if digits.a.signed else a) * w.as_signed())[:width])
             return term
         if digits.w_digit > 1:
             found = w & a.replicate(width)

@@ -12,6 +12,7 @@ CONFIGURATIONS = [  # a, w, digits of a and of w, lanes, acc_width
     ("int5", "int3", 5, 3, 2, 10),
     ("uint1", "int2", 1, 2, 1, 4),
     ("uint16", "int16", 1, 16, 16, 40),
+    ("int2", "int2", 1, 2, 1, 8),
     ("int7", "int4", 1, 4, 3, 18),
     ("int4", "int2", 1, 2, 6, 6),  # shorter than sums could be: they wrap
     ("uint9", "int5", 1, 1, 7, 20),
@@ -33,7 +34,9 @@ def digit(code, fmt, index, bits):
 @pytest.mark.parametrize(("a", "w", "a_digit", "w_digit", "lanes", "acc_width"), CONFIGURATIONS)
 def test_sums_of_digits_in_any_order(a, w, a_digit, w_digit, lanes, acc_width):
     a, w = parse(a), parse(w)
-    digits = Digits(a=a, w=w, lanes=lanes, acc_width=acc_width, a_digit=a_digit, w_digit=w_digit)
+    whole = (a_digit, w_digit) == (a.width, w.width)
+    sizes = dict(lanes=lanes, acc_width=acc_width, a_digit=a_digit, w_digit=w_digit)
+    digits = Digits(a=a, w=w, multiplies=whole, **sizes)
     unit = SerialUnit(digits)
     rng = np.random.default_rng(lanes)
     mask = (1 << acc_width) - 1
@@ -58,23 +61,23 @@ def test_sums_of_digits_in_any_order(a, w, a_digit, w_digit, lanes, acc_width):
 
     async def bench(ctx):
         ctx.set(unit.leaves, 1)
-        late = [None] * digits.stages
-        for step in [*schedule, *late]:
-            late.append(step)
+        queue = [*schedule, *[None] * digits.stages]
+        for cycle, step in enumerate(queue):
             if step:
                 for port, fields, bits in ((unit.a, step[0], a_digit), (unit.w, step[1], w_digit)):
                     ctx.set(port.as_value(), sum(field << i * bits for i, field in enumerate(fields)))
                 if digits.signs:
                     ctx.set(unit.highest, int(step[2]))
-            now = late.pop(0)
+            following = queue[cycle - digits.stages + 1] if cycle + 1 >= digits.stages else None
+            if following:
+                ctx.set(unit.fresh, int(following[5]))
+                if digits.negates:
+                    ctx.set(unit.negative, int(following[3]))
+                if digits.shift:
+                    ctx.set(unit.shift, int(following[4]))
+            now = queue[cycle - digits.stages] if cycle >= digits.stages else None
             ctx.set(unit.adds, int(now is not None))
             ctx.set(unit.ends, int(now is not None and now[6]))
-            if now:
-                ctx.set(unit.fresh, int(now[5]))
-                if digits.negates:
-                    ctx.set(unit.negative, int(now[3]))
-                if digits.shift:
-                    ctx.set(unit.shift, int(now[4]))
             await ctx.tick()
             if now and now[6]:
                 seen.append(ctx.get(unit.leaving_n) ^ mask)
@@ -89,8 +92,8 @@ def test_sums_of_digits_in_any_order(a, w, a_digit, w_digit, lanes, acc_width):
 def test_widths_of_a_unit_of_the_papers():
     shared = dict(a=parse("uint16"), w=parse("int16"), lanes=16, acc_width=48)
     stripes = Digits(a_digit=1, w_digit=16, **shared)
-    assert (stripes.sum_width(16), stripes.shift, stripes.flip_flops) == (20, 15, 20 + 96)
+    assert (stripes.sum_width(16), stripes.shift, stripes.flip_flops) == (20, 15, 20 + 96 + 5)
     loom = Digits(a_digit=1, w_digit=1, **shared)
-    assert (loom.sum_width(16), loom.shift, loom.flip_flops) == (5, 30, 5 + 96)
-    parallel = Digits(a_digit=16, w_digit=16, **shared)
-    assert (parallel.sum_width(16), parallel.shift, parallel.flip_flops) == (36, 0, 16 * 32 + 36 + 96)
+    assert (loom.sum_width(16), loom.shift, loom.flip_flops) == (5, 30, 5 + 96 + 7)
+    parallel = Digits(a_digit=16, w_digit=16, multiplies=True, **shared)
+    assert (parallel.sum_width(16), parallel.shift, parallel.flip_flops) == (36, 0, 16 * 32 + 36 + 96 + 1)
