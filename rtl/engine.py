@@ -32,6 +32,8 @@ class Engine(ABC):
     results: tuple
     sizes: tuple  # names of the numbers that shape operands, as `stimulus` takes them
 
+    in_step = ("a", "w")  # inputs, if it has them, whose packets have the same beats, so that either may end them
+
     @property
     @abstractmethod
     def boundaries(self):
@@ -40,7 +42,7 @@ class Engine(ABC):
     @property
     @abstractmethod
     def throughput(self):
-        """What it does in a cycle at full rate: {"unit": "MAC", "value" or "result", "per_cycle": int}."""
+        """What it does in a cycle at full rate: {"unit": "MAC", "value" or "result", "per_cycle": number}."""
 
     @abstractmethod
     def component(self):

@@ -59,15 +59,18 @@ def power_of_two(m, a, w, x, y):
     return shifted(m, flipped.as_signed(), field, negative, "product"), negative
 
 
-def shifted(m, x, shift, fill, name):
+def shifted(m, x, shift, fill, name, width=None):
     """``x * 2**shift`` of a signed value, bits of `fill` coming in below; as wide as the greatest shift needs.
 
-    A barrel shifter, the least shift first, so that its early levels are narrow.
+    A barrel shifter, the least shift first, so that its early levels are narrow. With `width` it is no wider than that:
+    modulo ``2**width``, or for shifts no greater than it leaves room for.
     """
     for k in range(len(shift)):
         step = 1 << k
-        level = Signal(signed(len(x) + step), name=f"{name}_level_{k}")
-        m.d.comb += level.eq(Mux(shift[k], Cat(fill.replicate(step), x).as_signed(), widen(x, len(x) + step)))
+        wide = min(len(x) + step, len(x) + step if width is None else width)
+        level = Signal(signed(wide), name=f"{name}_level_{k}")
+        moved = Cat(fill.replicate(min(step, wide)), x)[:wide]
+        m.d.comb += level.eq(Mux(shift[k], moved.as_signed(), widen(x, wide)))
         x = level
     return x
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from golden.errors import InputError
 from golden.formats import PowerOfTwo, parse
+from rtl.bitserial import DynamicStripes, Loom, ParallelTile, Stripes
 from rtl.dpred import DpredDecode, DpredEncode
 from rtl.gemm import SystolicGemm
 from rtl.mac_tree import DynamicTree, FixedTree, MinifloatTree
@@ -165,6 +166,54 @@ TARGETS = {
             summary="memory words of DPRed containers, with a verdict on each",
             make=DpredDecode,
             bench=CODECS,
+        ),
+        Target(
+            name="parallel_tile",
+            summary="bit-parallel tile (DaDianNao): the serial ones' baseline",
+            make=ParallelTile,
+            bench=(
+                {"lanes": 2, "filters": 2, "a": "uint4", "w": "int4", "acc_width": 20},
+                {"lanes": 5, "filters": 1, "a": "int5", "w": "int2", "acc_width": 16},
+                {"lanes": 1, "filters": 3, "a": "uint1", "w": "int3", "acc_width": 9},
+                {},
+            ),
+        ),
+        Target(
+            name="stripes",
+            summary="tile with bit-serial activations, a precision a layer (Judd et al.)",
+            make=Stripes,
+            bench=(
+                {"lanes": 2, "filters": 2, "windows": 2, "a": "int4", "w": "int4", "acc_width": 20},
+                {"lanes": 3, "filters": 1, "windows": 3, "a": "uint5", "w": "int3", "acc_width": 16},
+                {"lanes": 2, "filters": 2, "windows": 3, "a": "int6", "w": "int4", "dense": 1},
+                {"lanes": 1, "filters": 2, "windows": 1, "a": "uint2", "w": "int2", "acc_width": 9, "dense": 1},
+                {},
+            ),
+        ),
+        Target(
+            name="dynamic_stripes",
+            summary="tile with bit-serial activations, a precision a group (Delmas et al.)",
+            make=DynamicStripes,
+            bench=(
+                {"lanes": 2, "filters": 2, "windows": 2, "a": "int4", "w": "int4", "acc_width": 20},
+                {"lanes": 3, "filters": 1, "windows": 4, "groups": 2, "run_ahead": 1, "a": "uint5", "w": "int3"},
+                {"lanes": 2, "filters": 1, "windows": 3, "groups": 3, "run_ahead": 2, "trim": 1, "a": "int6", "w": "int4"},
+                {"lanes": 2, "filters": 2, "windows": 3, "a": "uint7", "w": "int4", "trim": 1, "dense": 1},
+                {},
+            ),
+        ),
+        Target(
+            name="loom",
+            summary="tile with both operands bit-serial (Sharify et al.)",
+            make=Loom,
+            bench=(
+                {"lanes": 2, "filters": 2, "windows": 2, "a": "int4", "w": "int4", "acc_width": 20},
+                {"lanes": 3, "filters": 1, "windows": 3, "s": 2, "a": "int5", "w": "int3", "acc_width": 16},
+                {"lanes": 3, "filters": 2, "windows": 2, "s": 4, "a": "uint9", "w": "int5"},
+                {"lanes": 2, "filters": 2, "windows": 3, "a": "uint4", "w": "int4", "dense": 1},
+                {"lanes": 1, "filters": 1, "windows": 2, "s": 4, "a": "int3", "w": "int2", "dense": 1},
+                {},
+            ),
         ),
     )
 }

@@ -1,6 +1,7 @@
 """RTLIL text made ready for Verilog that people read and linters pass."""
 
 import re
+from collections import Counter
 
 __all__ = ["tidy"]
 
@@ -16,13 +17,21 @@ def tidy(text):
     text = re.sub(r"^(module|  cell) \\(\S+)", lambda m: f"{m[1]} \\{m[2].replace('.', '_')}", text, flags=re.M)
     text = re.sub(r"(?<=\s)\\\w+(?:\.\w+|\[\w+\])+(?=\s)", lambda m: re.sub(r"[].[]+", "_", m[0]).rstrip("_"), text)  # fields
     modules = re.findall(r"^module .*?^end\n", text, re.M | re.S)
-    return "\n".join(balance(trim(name_wires(module))) for module in modules)
+    return "\n".join(balance(trim(name_wires(without_aliases(module)))) for module in modules)
+
+
+def without_aliases(module):
+    """`module` without the wires that nobody reads and whose names, second ones for something, are no identifiers."""
+    words = Counter(module.split())
+    unread = {wire for wire in re.findall(r"^connect (\\\w+[$.\[]\S*) ", module, re.M) if words[wire] == 2}
+    kept = (line for line in module.splitlines(keepends=True) if not unread.intersection(line.split()))
+    return "".join(kept)
 
 
 def name_wires(module):
     """`module` with the nameless wires at its parts' ports named after part and port, marked if nobody reads them."""
     for part in PARTS.finditer(module):
-        for port, wire in re.findall(r"^    connect \\(\S+) ((?:\\\w+)?\$\d+)$", part["body"], re.M):
+        for port, wire in re.findall(r"^    connect \\(\S+) ((?:\\\w+)?\$\d+)(?: \[.*\])?$", part["body"], re.M):
             word = re.compile(rf"(?<=\s){re.escape(wire)}(?=\s)")
             unread = "unused_" if len(word.findall(module)) == 2 else ""
             module = word.sub(lambda _, name=f"\\{unread}{part['name'][1:]}_{port}": name, module)

@@ -80,10 +80,11 @@ def joined(cases, rng=None):
         role: Beats(np.concatenate([part.data for part in parts]), np.concatenate([part.last for part in parts]))
         for role, parts in inputs.items()
     }
-    if rng is not None and {"a", "w"} <= set(beats):
-        ends, share = beats["a"].last, rng.random(len(beats["a"]))
+    pair = cases[0].engine.in_step
+    if rng is not None and pair and set(pair) <= set(beats):
+        ends, share = beats[pair[0]].last, rng.random(len(beats[pair[0]]))
         share[-1] = 0.5
-        for role, silent in (("a", share < 0.3), ("w", share > 0.7)):
+        for role, silent in zip(pair, (share < 0.3, share > 0.7)):
             beats[role] = Beats(beats[role].data, ends & ~silent)
     return beats
 

@@ -6,9 +6,11 @@ import numpy as np
 
 from golden.errors import InputError
 from golden.formats import Integer, Minifloat, PowerOfTwo
-from golden.mac import MacSpec
+from golden.gemm import bound
+from golden.mac import MacSpec, finish
 from golden.operations import GemmOperation
 from golden.systolic import utilisation
+from rtl.bitserial import SerialGemm
 from rtl.targets import TARGETS, target
 from tb.cases import Failure
 from tb.memory import run
@@ -30,7 +32,8 @@ class LayerRun:
     cycles, model : int
         Measured, and as the model says.
     utilisation : float
-        Share of the PE or lane cycles that useful products fill; of a requantisation, share of its cycles in which a
+        Share of the PE or lane cycles that useful products fill, in a bit-serial tile at the full width of the
+        operands, so that it exceeds 1 where they need fewer bits; of a requantisation, share of its cycles in which a
         beat leaves.
     """
 
@@ -96,12 +99,51 @@ def tree_layer(name, call, lanes):
     return {key: value if isinstance(value, (int, str)) else value.name for key, value in settings.items()}, operands
 
 
-def run_network(network, x, sim="verilator", rows=8, cols=8, lanes=16):
+def integers_of(fmt):
+    """The narrowest signed integers that hold all those of a format of weights.
+
+    Raises
+    ------
+    InputError
+        If it has more numbers than the integers of two bits, and is of another kind.
+    """
+    if isinstance(fmt, Integer):
+        return Integer(max(2, fmt.width + (not fmt.signed)), signed=True)
+    if fmt.exponent == 0 and -2 <= fmt.lo and fmt.hi <= 1:
+        return Integer(2, signed=True)
+    raise InputError(f"bit-serial tiles multiply integers, not weights of {fmt}")
+
+
+def tile_layer(name, call, settings):
+    """Parameters and operands with which the tile `name` multiplies a layer's matrices.
+
+    A layer of a single window runs on a tile of the same size whose columns have weights of their own, if there is one.
+    """
+    spec, make = call.spec, TARGETS[name].make
+    if not isinstance(spec.a, Integer):
+        raise InputError(f"bit-serial tiles multiply integers, not activations of {spec.a}")
+    width = spec.acc_width if isinstance(spec, MacSpec) else spec.accumulate.width
+    formats = {"a": without_unit(spec.a).name, "w": integers_of(spec.w).name, "acc_width": max(2, width)}
+    settings = formats | settings
+    if len(call.a) == 1:
+        dense = {"dense": 1, "groups": 1, "run_ahead": 0}
+        settings |= {key: value for key, value in dense.items() if key in make.parameters()}
+    return settings, target(name).engine(**settings).operands_of(call.a, call.w)
+
+
+def is_tile(name):
+    """Whether a target is a tile of serial inner-product units."""
+    return name is not None and issubclass(target(name).make, SerialGemm)
+
+
+def run_network(network, x, sim="verilator", rows=8, cols=8, lanes=16, tile=None, tile_settings=None):
     """Run the network on `x` [N, ...], its matrix multiplications and requantisations in Verilog: a `LayerRun` each.
 
     Arrays have `rows` and `cols`; requantisations `cols` lanes, MAC trees `lanes`, or as many as a sum in FP32 says.
-    Each layer gets golden's activations, which are the Verilog's, as every layer's results are compared before the
-    next one runs. What lies between (pooling, reshaping, addition, requantisation to minifloats) is golden's.
+    With `tile`, the name of a target like ``stripes``, all matrix multiplications run on that, with its parameters
+    `tile_settings`; bias and rounding behind them are then golden's. Each layer gets golden's activations, which are
+    the Verilog's, as every layer's results are compared before the next one runs. What lies between (pooling,
+    reshaping, addition, requantisation to minifloats) is golden's.
 
     Raises
     ------
@@ -110,14 +152,45 @@ def run_network(network, x, sim="verilator", rows=8, cols=8, lanes=16):
     Failure
         If a result differs from the network's tensor, or a cycle count from the model; that layer is not yielded.
     """
+    if tile is not None and not is_tile(tile):
+        tiles = ", ".join(name for name in TARGETS if is_tile(name))
+        raise InputError(f"tile must be one of {tiles}, not {tile!r}")
     for step in network.steps(x):
         operation = network.operations[step.node.name]
-        if isinstance(operation, GemmOperation) and isinstance(operation.spec, MacSpec):
-            yield run_tree(step, operation, sim, lanes)
-        elif isinstance(operation, GemmOperation):
-            yield run_gemm(step, operation, sim, rows, cols)
+        if isinstance(operation, GemmOperation):
+            if is_tile(name := step.node.target if tile is None else tile):
+                yield run_tile(step, operation, name, sim, tile_settings or {})
+            elif isinstance(operation.spec, MacSpec):
+                yield run_tree(step, operation, sim, lanes)
+            else:
+                yield run_gemm(step, operation, sim, rows, cols)
         elif step.node.op == "requant" and isinstance(operation.requantiser.spec.y, Integer):
             yield run_requant(step, operation, sim, cols)
+
+
+def run_tile(step, operation, name, sim, settings):
+    """A convolution's or dense layer's matrix multiplication on a tile of serial inner-product units."""
+    call = operation.lower(*step.inputs)
+    settings, operands = tile_layer(name, call, settings)
+    results, cycles = run(name, settings, operands, sim)
+    y, spec = results["y"], call.spec
+    if isinstance(spec, MacSpec):
+        if spec.rounded is not None:
+            raise InputError(f"{step.node.name} adds up in FP32; bit-serial tiles add up exactly")
+        y = finish(spec, [(y, 0)], call.bias, bound(spec, call.w))
+    require_equal(step, y, operation.lower_output(step.output))
+    engine = target(name).engine(**settings)
+    macs = call.a.size * call.w.shape[1]
+    return LayerRun(
+        name=step.node.name,
+        target=name,
+        settings=settings,
+        tiles=int(np.prod(engine.tiles(operands))),
+        macs=macs,
+        cycles=cycles,
+        model=engine.cycles(operands),
+        utilisation=macs / (cycles * engine.throughput["per_cycle"]),
+    )
 
 
 def run_gemm(step, operation, sim, rows, cols):

@@ -91,3 +91,11 @@ def test_wires_between_parts_get_the_names_of_part_and_port():
     assert "connect \\a \\west_a\n" in text and "connect \\b \\west_a\n" in text
     assert "connect \\b \\west_b\n" in text and "wire width 8 \\west_b\n" in text
     assert "wire width 1 \\unused_west_c\n" in text and "connect \\c \\unused_west_c\n" in text
+
+
+def test_second_names_that_nobody_reads_go():
+    module = "module \\top\n\n  wire width 2 \\last$36\n\n  wire width 2 \\y.data\n\n  wire width 2 \\z[1]\n\n  wire width 2 \\x\n\n"
+    module += "connect \\last$36 \\x [1:0]\nconnect \\y.data \\x\nconnect \\x \\z[1] [1:0]\nend\n"
+    text = tidy(module)
+    assert "last$36" not in text and "y.data" not in text
+    assert "wire width 2 \\x\n" in text and "connect \\x \\z[1] [1:0]\n" in text

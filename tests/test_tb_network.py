@@ -119,3 +119,47 @@ def test_a_layer_s_own_tree_is_taken():
     step = replace(next(s for s in node if s.node.name == "conv"))
     settings, operands = tree_layer("mac_tree_fixed", network.operations["conv"].lower(*step.inputs), 2)
     assert settings["a"] == "int8e-4" and set(operands) == {"a", "w", "bias"}
+
+
+TILES = {
+    "parallel_tile": {"lanes": 4, "filters": 3},
+    "stripes": {"lanes": 4, "filters": 2, "windows": 3},
+    "dynamic_stripes": {"lanes": 4, "filters": 2, "windows": 4, "groups": 2, "run_ahead": 1, "trim": 1},
+    "loom": {"lanes": 4, "filters": 2, "windows": 3, "s": 2},
+}
+
+
+@pytest.mark.parametrize("name", TILES)
+def test_layers_run_on_a_bit_serial_tile(name):
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 32, (1, 1, 8, 8), dtype=np.uint8)
+    tile = {"tile": name, "tile_settings": TILES[name]}
+    conv, conv_q, dense = run_network(small_network(rng), x, sim="icarus", rows=2, cols=3, **tile)
+    assert [run.target for run in (conv, conv_q, dense)] == [name, "requant", name]
+    assert conv.settings.items() >= {"a": "uint8", "w": "int2"}.items() and dense.settings["w"] == "int8"
+    assert ("dense" in dense.settings) == (name != "parallel_tile") and "dense" not in conv.settings
+    assert conv.cycles == conv.model and dense.cycles == dense.model
+    if name == "stripes":  # 22 rows of tiles by 3 of 3 passes, 5 bits
+        assert conv.tiles == 66 and conv.cycles == 66 * 3 * 5 + 5
+        assert conv.utilisation == pytest.approx(64 * 9 * 5 / (conv.cycles * 3))
+
+
+@pytest.mark.parametrize(("formats", "attributes"), [(TREES[0][0], {}), (TREES[1][0], {"relu": True})])
+def test_layers_with_bias_and_rounding_run_on_a_tile_that_is_named(formats, attributes):
+    network = mac_network(formats, **attributes)
+    a = parse(formats[0])
+    x = a.nearest(np.random.default_rng(3).uniform(0, 1, (1, 1, 5, 5))).astype(a.dtype)
+    tile = {"tile": "loom", "tile_settings": {"lanes": 3, "filters": 2, "windows": 2}}
+    conv, dense = run_network(network, x, sim="icarus", **tile)
+    assert [run.target for run in (conv, dense)] == ["loom"] * 2 and conv.cycles == conv.model
+
+
+def test_what_a_tile_cannot_run_is_refused():
+    x = np.zeros((1, 1, 8, 8), np.uint8)
+    network = small_network(np.random.default_rng(1))
+    with pytest.raises(InputError, match="tile must be one of parallel_tile, stripes, .*, not 'ternary_gemm'"):
+        next(run_network(network, x, tile="ternary_gemm"))
+    for formats, message in ((TREES[3][0], "weights of pow2_4"), (TREES[5][0], "activations of e4m3")):
+        network = mac_network(formats)
+        with pytest.raises(InputError, match=f"bit-serial tiles multiply integers, not {message}"):
+            next(run_network(network, np.zeros((1, 1, 5, 5), parse(formats[0]).dtype), tile="stripes"))
