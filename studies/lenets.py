@@ -1,81 +1,17 @@
 """LeNet for the studies of traffic and time: as it is trained, and with its smallest weights cut off."""
 
-import dataclasses
-import hashlib
-import json
-from pathlib import Path
-
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch.nn.utils import parametrize
 
-from golden.errors import replacing
-from quant.cache import code_hash, trained
+from quant.cache import trained
 from quant.models import PIXEL_UNIT
 from quant.recipes import recipe
-from quant.train import Settings, fit, reproducible
 from studies.layers import Layer
+from studies.pruned import pruned
 
-__all__ = ["KEPT", "LeNet", "pruned"]
+__all__ = ["LeNet", "lenets"]
 
-KEPT = {"conv1": 0.66, "conv2": 0.12, "ip1": 0.08, "ip2": 0.19}  # of the weights: Han et al., Deep Compression
-RETRAINING = Settings(epochs=1, batch=128, rate=1e-3, decay=0.0, shift=2)
 IMAGES, JUDGED = 16, 1000  # of the held-out ones: whose activations are looked at, whose classes are compared
-
-
-class Mask(torch.nn.Module):
-    """Zeros where `mask` is 0."""
-
-    def __init__(self, mask):
-        super().__init__()
-        self.register_buffer("mask", mask)
-
-    def forward(self, weight):
-        return weight * self.mask
-
-
-def largest(weight, share):
-    """1.0 where a weight is among the `share` of the greatest magnitudes, 0.0 elsewhere; of equal ones all."""
-    count = max(1, round(share * weight.numel()))
-    threshold = weight.abs().flatten().kthvalue(weight.numel() - count + 1).values
-    return (weight.abs() >= threshold).to(weight.dtype)
-
-
-def pruned(start, dataset, build, *, kept=None, settings=RETRAINING, progress=True):
-    """`start` with the smallest weights of each layer at 0, and the others trained on: a Classifier.
-
-    Parameters
-    ----------
-    start : Trained
-        It is left as it was.
-    kept : dict
-        Name of a layer → share of its weights that stays; `KEPT` by default.
-    build : path
-        Folder of the cache.
-    settings : Settings
-    """
-    kept = KEPT if kept is None else kept
-    before = hashlib.sha256(b"".join(x.numpy().tobytes() for x in start.model.state_dict().values())).hexdigest()
-    decides = [kept, dataclasses.asdict(settings), dataset.digest, torch.__version__, before]
-    decides += [code_hash(("studies.lenets", "quant.train", "quant.data", "quant.layers", "quant.models"))]
-    path = Path(build) / f"pruned-{hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]}.safetensors"
-    with reproducible(0) as generator:
-        model = recipe("lenet").model()
-        model.load_state_dict(start.model.state_dict())
-        try:
-            model.load_state_dict(load_file(path))
-        except (OSError, SafetensorError, RuntimeError):
-            for stage in model.stages:
-                mask = Mask(largest(stage.weight.detach(), kept[stage.layer.name]))
-                parametrize.register_parametrization(stage, "weight", mask)
-            fit(model, dataset, settings, generator, "pruned lenet", progress=progress)
-            for stage in model.stages:
-                parametrize.remove_parametrizations(stage, "weight")
-            with replacing(path) as temporary:
-                save_file({name: x.contiguous() for name, x in model.state_dict().items()}, temporary)
-    return model.eval()
 
 
 class LeNet:
@@ -126,8 +62,8 @@ class LeNet:
             x = stage.pooled(y)
         return x
 
-    def run(self, widths):
-        """Logits of the first `JUDGED` images, one array, with some tensors rounded; see `studies.ocr.OnnxNetwork`."""
+    def run(self, widths, count=None):
+        """Logits of the first `JUDGED` images in one array, with some tensors rounded; as of `studies.ocr.OnnxNetwork`."""
         layers = {layer.name: layer for layer in self.layers}
 
         def rounding(name, what, x):
@@ -144,7 +80,7 @@ class LeNet:
 
 
 def lenets(dataset, build):
-    """{"lenet": dense, "lenet_pruned": pruned}, each with held-out accuracy: (LeNet, accuracy)."""
-    start = trained(recipe("lenet"), dataset, build=build)
-    images = dataset.held_out.images
-    return {"lenet": LeNet(start.model, images), "lenet_pruned": LeNet(pruned(start, dataset, build), images)}
+    """{"lenet": as it is trained, "lenet_pruned": pruned}."""
+    start = trained(recipe("lenet"), dataset, build=build).model
+    models = {"lenet": start, "lenet_pruned": pruned(start, dataset, build)}
+    return {name: LeNet(model, dataset.held_out.images) for name, model in models.items()}

@@ -87,13 +87,15 @@ class OnnxNetwork:
         seen = [self.session.run(names, self.exact | {self.image: image[None]}) for image in images]
         self.layers = [layer(*row[:-1], [values[i] for values in seen]) for i, row in enumerate(inner)]
 
-    def run(self, widths):
+    def run(self, widths, count=None):
         """Outputs for each image, with some tensors rounded.
 
         Parameters
         ----------
         widths : dict
             (name of a layer, "a" for its inputs or "w" for its weights) → bits; what is not in it stays float.
+        count : int, optional
+            Images, the first ones; all by default.
         """
         scales = dict(self.exact)
         for at in self.layers:
@@ -103,7 +105,8 @@ class OnnxNetwork:
                     greatest = max(float(np.abs(x).max(initial=0)) for x in tensors)
                     top = (1 << bits - signed) - 1
                     scales[f"{at.name}.{what}"] = np.array(top / greatest, np.float32) if greatest else EXACT
-        return [self.session.run([self.output], scales | {self.image: image[None]})[0] for image in self.images]
+        images = self.images[:count]
+        return [self.session.run([self.output], scales | {self.image: image[None]})[0] for image in images]
 
 
 READ = ("Conv", "ConvTranspose", "MatMul")
