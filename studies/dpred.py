@@ -1,0 +1,237 @@
+"""Traffic and time of real networks in the DPRed container and on bit-serial tiles, beside what was published."""
+
+import hashlib
+import json
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+
+from golden.bitserial import TileShape, dynamic_stripes_cycles, loom_cycles, parallel_cycles, stripes_cycles
+from golden.errors import replacing
+from golden.layer_tables import network_rows
+from quant.accuracy import commit
+from quant.cache import code_hash
+from quant.data import mnist
+from studies.assumed import Assumption, assumed
+from studies.layers import rounded
+from studies.lenets import lenets
+from studies.ocr import FILES, OnnxNetwork, folder
+from studies.pictures import lines, pages, planes, upside_down
+from studies.profile import overlap, profile, same_choices
+from studies.published import DPRED
+from studies.speed import layer_cycles, sample
+from studies.traffic import CODES, GROUPS, layer_traffic
+
+__all__ = ["KINDS", "PARTS", "VARIANTS", "networks", "study"]
+
+VARIANTS = ("16", "16p", "8")  # words of 16 bits filled, 16 bits with profiled precisions, 8 bits filled
+KINDS = ("conv", "depthwise", "dense", "all")
+PARTS = ("weights", "activations", "both")
+SIDE, LINE, TURN = 320, (48, 320), (48, 192)  # pixels of the images: detection, recognition, direction
+TABLES = ("alexnet", "vgg16", "googlenet", "resnet34")
+CODE = ("golden.bitserial", "golden.dpred", "golden.precision", "studies.layers", "studies.ocr", "studies.profile")
+CODE += ("studies.speed", "studies.traffic", "studies.lenets", "studies.pictures", "studies.assumed", "studies.dpred")
+
+
+def networks(build):
+    """{name: (network, judge)}: LeNet dense and pruned, and the three of `studies.ocr`."""
+    dataset = mnist()
+    digits = dataset.held_out.images[:100, 0].numpy()
+    found = {name: (network, same_choices) for name, network in lenets(dataset, build).items()}
+    pictures = {
+        "ocr_detection": (pages(digits, SIDE), overlap),
+        "ocr_direction": (upside_down(lines(digits, *TURN)), same_choices),
+        "ocr_recognition": (lines(digits, *LINE), same_choices),
+    }
+    for name, (images, judge) in pictures.items():
+        found[name] = OnnxNetwork(folder() / FILES[name], [planes(image) for image in images]), judge
+    return found
+
+
+def kind(layer):
+    """conv, depthwise (a convolution in groups of one channel) or dense."""
+    return "depthwise" if layer.groups > 1 and layer.weights.shape[1] == 1 else layer.kind
+
+
+def widths_of(variant, profiled, key):
+    """Bits of a tensor in a variant; None for all of the word."""
+    return profiled[key] if variant == "16p" else None
+
+
+def analysed(network, judge):
+    """The figures of one network, as JSON values."""
+    profiled, share = profile(network, judge)
+    exact = network.run({})
+    found = {"images": len(network.layers[0].inputs), "agreement": {"16p": share}, "layers": []}
+    for bits in (16, 8):
+        found["agreement"][str(bits)] = judge(exact, network.run(dict.fromkeys(profiled, bits)))
+    for layer in network.layers:
+        row = {"name": layer.name, "kind": kind(layer)}
+        for variant in VARIANTS:
+            widths = [widths_of(variant, profiled, (layer.name, what)) for what in "wa"]
+            integers = rounded(layer, 8 if variant == "8" else 16, *widths)
+            traffic = layer_traffic(integers)
+            row |= {"macs": integers.macs, "gemm": integers.gemm, "groups": layer.groups, "signed": integers.signed}
+            row[variant] = {"width_w": integers.width_w, "width_a": integers.width_a, "traffic": traffic}
+            row[variant]["cycles"] = layer_cycles(sample(integers))
+        row["peaks"] = peaks(layer)
+        found["layers"].append(row)
+    return found
+
+
+def peaks(layer):
+    """Greatest magnitudes over the root mean square of what is not 0, and the share of zeros among the inputs."""
+    x = np.concatenate([part.ravel() for part in layer.inputs])
+    found = {"zeros": float((x == 0).mean()), "negative": bool(x.min() < 0)}
+    for name, values in (("a", x), ("w", layer.weights)):
+        values = values[values != 0].astype(np.float64)
+        found[name] = float(np.abs(values).max() / np.sqrt((values**2).mean())) if values.size else 1.0
+    return found
+
+
+def kept(path, decides, make):
+    """What `make` returned for the same `decides`, from the folder `path` or made now."""
+    key = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
+    path = Path(path) / f"{key}.json"
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        pass
+    found = make()
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(found) + "\n")
+    return found
+
+
+def digest(network):
+    """SHA-256 of all that `network` was seen to compute with."""
+    found = hashlib.sha256()
+    for layer in network.layers:
+        for x in (layer.weights, *layer.inputs):
+            found.update(f"{layer.name} {x.shape}".encode())
+            found.update(np.ascontiguousarray(x).tobytes())
+    return found.hexdigest()
+
+
+def totals(network):
+    """Sums over the layers of a network: bits of weights and of an image's activations, cycles by kind of layer."""
+    found = {}
+    for variant in VARIANTS:
+        traffic, cycles = {part: {} for part in PARTS}, {name: {} for name in KINDS}
+        for row in network["layers"]:
+            for part, share in (("weights", 1), ("activations", 1 / network["images"])):
+                tensor = row[variant]["traffic"][part]
+                bits = {name: tensor[name] for name in ("values", "zeros", *CODES)}
+                for code in ("dpred", "dpred_zeros", "floor"):
+                    bits |= {f"{code}_{group}": tensor[code][str(group)] for group in GROUPS}
+                for name, value in bits.items():
+                    for sums in (traffic[part], traffic["both"]):
+                        sums[name] = sums.get(name, 0) + value * share
+            for name, value in row[variant]["cycles"].items():
+                for sums in (cycles[row["kind"]], cycles["all"]):
+                    sums[name] = sums.get(name, 0) + value
+        found[variant] = {"traffic": traffic, "cycles": cycles}
+    return found
+
+
+def gaps(found, group="16", least=4096):
+    """Container without zero vectors over ``E[precision] + H(precision) / G``, less 1, of every tensor large enough."""
+    rows = []
+    for name, network in found.items():
+        for layer in network["layers"]:
+            for variant in VARIANTS:
+                for part, parts in (("weights", 1), ("activations", network["images"])):
+                    tensor = layer[variant]["traffic"][part]
+                    if tensor["values"] >= least * parts and tensor["floor"][group]:
+                        gap = tensor["dpred"][group] / tensor["floor"][group] - 1
+                        mean = tensor["floor"][group] / tensor["values"]
+                        rows.append({"network": name, "layer": layer["name"], "variant": variant, "part": part})
+                        rows[-1] |= {"gap": gap, "bits": mean}
+    return rows
+
+
+def assumptions(found):
+    """How numbers of the layer tables are drawn in each variant: medians over the layers of our networks."""
+    layers = [row for network in found.values() for row in network["layers"]]
+    activations = [row["peaks"] for row in layers if not row["peaks"]["negative"] and row["peaks"]["zeros"] > 0]
+    common = {
+        "zeros": statistics.median(row["zeros"] for row in activations),
+        "peak_a": statistics.median(row["a"] for row in activations),
+        "peak_w": statistics.median(row["peaks"]["w"] for row in layers),
+    }
+    widths = {
+        name: int(statistics.median_low([row["16p"][name] for row in layers])) for name in ("width_a", "width_w")
+    }
+    return {
+        "16": common | {"word": 16, "width_a": 16, "width_w": 16},
+        "16p": common | {"word": 16} | widths,
+        "8": common | {"word": 8, "width_a": 8, "width_w": 8},
+    }
+
+
+def tables(settings):
+    """{network: {variant: {kind: cycles}}} of the layer tables, with assumed numbers."""
+    found = {}
+    for name in TABLES:
+        rows = network_rows(name)
+        found[name] = {variant: {part: {} for part in ("conv", "dense", "all")} for variant in settings}
+        for variant, values in settings.items():
+            for i, row in enumerate(rows):
+                cycles = layer_cycles(assumed(row, Assumption(**values), first=i == 0))
+                for engine, value in cycles.items():
+                    for part in (row.kind, "all"):
+                        sums = found[name][variant][part]
+                        sums[engine] = sums.get(engine, 0) + value
+    return found
+
+
+def drained(network, build_widths=8):
+    """Cycles down to the last result of LeNet's layers for one image, and those of `studies.speed`: filling, draining."""
+    rows = []
+    for layer in network.layers:
+        integers = rounded(layer, build_widths)
+        windows, depth, filters = integers.gemm
+        a, w = integers.operands(0, 0, np.arange(windows))
+        busy = layer_cycles(sample(integers))
+        word, dense = integers.word, windows == 1
+        serial = TileShape(filters=16, windows=word, dense=dense)
+        wide = TileShape(filters=8 * word, windows=word, dense=dense)
+        precision = sample(integers).precision_a
+        exact = {
+            "parallel": parallel_cycles(TileShape(filters=16, windows=1), windows, depth, filters),
+            "stripes": stripes_cycles(serial, windows, depth, filters, precision),
+            "dynamic": dynamic_stripes_cycles(serial, a, filters, integers.signed),
+            "loom_1": loom_cycles(wide, a, w, integers.signed),
+        }
+        rows.append({"layer": layer.name, "exact": exact, "busy": {name: busy[name] for name in exact}})
+    return rows
+
+
+def study(build, folder):
+    """All figures of the study as JSON values, written to ``dpred_study.json`` in `folder`.
+
+    Parameters
+    ----------
+    build : path
+        Folder of the trained networks.
+    folder : path
+        Of what is written, and of the cache.
+    """
+    cache, code = Path(folder) / "cache", code_hash(CODE)
+    found = {"commit": commit(), "published": DPRED, "groups": list(GROUPS), "networks": {}}
+    loaded = networks(build)
+    for name, (network, judge) in loaded.items():
+        began = time.perf_counter()
+        decides = [digest(network), code]
+        found["networks"][name] = kept(cache, decides, lambda pair=(network, judge): analysed(*pair))
+        found["networks"][name]["totals"] = totals(found["networks"][name])
+        print(f"{name}: {len(network.layers)} layers, {time.perf_counter() - began:.0f} s", flush=True)
+    found["gaps"] = gaps(found["networks"])
+    found["assumptions"] = assumptions(found["networks"])
+    found["tables"] = kept(cache, [found["assumptions"], code], lambda: tables(found["assumptions"]))
+    found["drained"] = drained(loaded["lenet"][0])
+    with replacing(Path(folder) / "dpred_study.json") as temporary:
+        temporary.write_text(json.dumps(found, indent=1) + "\n")
+    return found
