@@ -4,6 +4,7 @@ import hashlib
 import json
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from golden.layer_tables import network_rows
 from quant.accuracy import commit
 from quant.cache import code_hash
 from quant.data import mnist
-from studies.assumed import Assumption, assumed
+from studies.assumed import Independent, independent, resampled, usable
 from studies.layers import rounded
 from studies.lenets import lenets
 from studies.ocr import FILES, OnnxNetwork, folder
@@ -30,9 +31,11 @@ VARIANTS = ("16", "16p", "8")  # words of 16 bits filled, 16 bits with profiled 
 KINDS = ("conv", "depthwise", "dense", "all")
 PARTS = ("weights", "activations", "both")
 SIDE, LINE, TURN = 320, (48, 320), (48, 192)  # pixels of the images: detection, recognition, direction
+SEED = 0
 TABLES = ("alexnet", "vgg16", "googlenet", "resnet34")
-CODE = ("golden.bitserial", "golden.dpred", "golden.precision", "studies.layers", "studies.ocr", "studies.profile")
-CODE += ("studies.speed", "studies.traffic", "studies.lenets", "studies.pictures", "studies.assumed", "studies.dpred")
+PROFILE = ("studies.layers", "studies.lenets", "studies.ocr", "studies.profile")  # what decides the precisions
+CODE = ("golden.bitserial", "golden.dpred", "golden.layer_tables", "golden.precision", "studies.assumed")
+CODE += ("studies.dpred", "studies.speed", "studies.traffic", *PROFILE)
 
 
 def networks(build):
@@ -60,9 +63,20 @@ def widths_of(variant, profiled, key):
     return profiled[key] if variant == "16p" else None
 
 
-def analysed(network, judge):
-    """The figures of one network, as JSON values."""
-    profiled, share = profile(network, judge)
+def word(variant):
+    """Bits of a value in memory."""
+    return 8 if variant == "8" else 16
+
+
+def profiled_widths(network, judge):
+    """`profile` as JSON values."""
+    widths, share = profile(network, judge)
+    return {"share": share, "widths": [[*key, bits] for key, bits in widths.items()]}
+
+
+def analysed(network, judge, found):
+    """The figures of one network, as JSON values; `found` is what `profiled_widths` returned."""
+    profiled, share = {(name, what): bits for name, what, bits in found["widths"]}, found["share"]
     exact = network.run({})
     found = {"images": len(network.layers[0].inputs), "agreement": {"16p": share}, "layers": []}
     for bits in (16, 8):
@@ -71,7 +85,7 @@ def analysed(network, judge):
         row = {"name": layer.name, "kind": kind(layer)}
         for variant in VARIANTS:
             widths = [widths_of(variant, profiled, (layer.name, what)) for what in "wa"]
-            integers = rounded(layer, 8 if variant == "8" else 16, *widths)
+            integers = rounded(layer, word(variant), *widths)
             traffic = layer_traffic(integers)
             row |= {"macs": integers.macs, "gemm": integers.gemm, "groups": layer.groups, "signed": integers.signed}
             row[variant] = {"width_w": integers.width_w, "width_a": integers.width_a, "traffic": traffic}
@@ -171,39 +185,53 @@ def assumptions(found):
     }
 
 
-def tables(settings):
-    """{network: {variant: {kind: cycles}}} of the layer tables, with assumed numbers."""
-    found = {}
-    for name in TABLES:
-        rows = network_rows(name)
-        found[name] = {variant: {part: {} for part in ("conv", "dense", "all")} for variant in settings}
-        for variant, values in settings.items():
-            for i, row in enumerate(rows):
-                cycles = layer_cycles(assumed(row, Assumption(**values), first=i == 0))
-                for engine, value in cycles.items():
-                    for part in (row.kind, "all"):
-                        sums = found[name][variant][part]
-                        sums[engine] = sums.get(engine, 0) + value
-    return found
+def sources(loaded, found, variant):
+    """Samples of the real convolutions that `resampled` can take numbers from."""
+    rows = []
+    for name, (network, _) in loaded.items():
+        for layer, row in zip(network.layers, found[name]["layers"], strict=True):
+            if row["kind"] == "conv" and not row["signed"]:
+                rows.append(sample(rounded(layer, word(variant), row[variant]["width_w"], row[variant]["width_a"])))
+    return [row for row in rows if usable(row)]
 
 
-def drained(network, build_widths=8):
-    """Cycles down to the last result of LeNet's layers for one image, and those of `studies.speed`: filling, draining."""
+def tables(loaded, found, settings):
+    """{assumption: {network: {variant: {kind: cycles}}}} of the layer tables, with assumed numbers."""
+    sums = {name: {table: {} for table in TABLES} for name in ("independent", "resampled")}
+    for variant, values in settings.items():
+        real, assumption = sources(loaded, found, variant), Independent(**values)
+        for table in TABLES:
+            kinds = {name: {part: {} for part in ("conv", "dense", "all")} for name in sums}
+            for i, row in enumerate(network_rows(table)):
+                drawn = {"independent": independent(row, assumption, SEED, first=i == 0)}
+                drawn["resampled"] = resampled(row, real, SEED) if i else drawn["independent"]
+                for name, at in drawn.items():
+                    for engine, value in layer_cycles(at).items():
+                        for part in (row.kind, "all"):
+                            kinds[name][part][engine] = kinds[name][part].get(engine, 0) + value
+            for name in sums:
+                sums[name][table][variant] = kinds[name]
+    return sums
+
+
+def drained(network, bits=8):
+    """Cycles of each layer for one image: down to the last result, and those of `studies.speed`, of work alone."""
     rows = []
     for layer in network.layers:
-        integers = rounded(layer, build_widths)
+        integers = rounded(replace(layer, inputs=layer.inputs[:1]), bits)
         windows, depth, filters = integers.gemm
         a, w = integers.operands(0, 0, np.arange(windows))
         busy = layer_cycles(sample(integers))
-        word, dense = integers.word, windows == 1
-        serial = TileShape(filters=16, windows=word, dense=dense)
-        wide = TileShape(filters=8 * word, windows=word, dense=dense)
+        dense = windows == 1
+        serial = TileShape(filters=16, windows=bits, dense=dense)
+        square = TileShape(filters=bits, windows=bits, dense=dense)
         precision = sample(integers).precision_a
         exact = {
-            "parallel": parallel_cycles(TileShape(filters=16, windows=1), windows, depth, filters),
+            "parallel": parallel_cycles(TileShape(windows=1), windows, depth, filters),
+            "loom_parallel": parallel_cycles(TileShape(filters=1, windows=1), windows, depth, filters),
             "stripes": stripes_cycles(serial, windows, depth, filters, precision),
             "dynamic": dynamic_stripes_cycles(serial, a, filters, integers.signed),
-            "loom_1": loom_cycles(wide, a, w, integers.signed),
+            "loom_1": loom_cycles(square, a, w, integers.signed),
         }
         rows.append({"layer": layer.name, "exact": exact, "busy": {name: busy[name] for name in exact}})
     return rows
@@ -224,13 +252,16 @@ def study(build, folder):
     loaded = networks(build)
     for name, (network, judge) in loaded.items():
         began = time.perf_counter()
-        decides = [digest(network), code]
-        found["networks"][name] = kept(cache, decides, lambda pair=(network, judge): analysed(*pair))
+        pair, data = (network, judge), digest(network)
+        widths = kept(cache, [data, code_hash(PROFILE)], lambda pair=pair: profiled_widths(*pair))
+        decides = [data, widths, code]
+        found["networks"][name] = kept(cache, decides, lambda pair=pair, widths=widths: analysed(*pair, widths))
         found["networks"][name]["totals"] = totals(found["networks"][name])
         print(f"{name}: {len(network.layers)} layers, {time.perf_counter() - began:.0f} s", flush=True)
     found["gaps"] = gaps(found["networks"])
     found["assumptions"] = assumptions(found["networks"])
-    found["tables"] = kept(cache, [found["assumptions"], code], lambda: tables(found["assumptions"]))
+    decides = [found["assumptions"], *(digest(network) for network, _ in loaded.values()), code]
+    found["tables"] = kept(cache, decides, lambda: tables(loaded, found["networks"], found["assumptions"]))
     found["drained"] = drained(loaded["lenet"][0])
     with replacing(Path(folder) / "dpred_study.json") as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n")

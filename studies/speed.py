@@ -1,10 +1,10 @@
 """Cycles of a layer on tiles of serial units against a bit-parallel tile, by golden's models, on a sample of windows.
 
-Cycles here are those in which passes are worked on: filling and draining a tile is left out, and so are layers' edges
-in memory. What is measured is how many cycles the data ask for, and where they are lost.
+Cycles here are those of tile after tile: the longer of the work on a tile and of the way of its sums out of it. Filling
+the first and draining the last, a few cycles a layer, are left out.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from golden.precision import group_precision, value_precision
 
 __all__ = ["DIGITS", "RUN_AHEAD", "Sample", "layer_cycles", "sample"]
 
-LANES, FILTERS, LOOM_FILTERS = 16, 16, 8  # of the bit-parallel tiles that serial ones are compared with
+LANES, FILTERS = 16, 16
+LOOM = {"loom": 1, "wide": 8}  # filters of the bit-parallel tile: a Loom tile of as much throughput has `word` times them
 BLOCK = 16  # windows that are sampled next to each other
 BLOCKS, GROUPS, COLUMNS = 48, 4, 512  # at most so many blocks, groups of filters, filters of a group
 DIGITS = (1, 2, 4)  # bits of activations that Loom takes a cycle
@@ -82,18 +83,21 @@ def layer_cycles(sample):
     """Cycles of a layer for an image, a JSON dictionary; all from the same windows.
 
     parallel, stripes, dynamic, dynamic_trim: tiles of 16 lanes and 16 filters, the serial ones with as many windows as
-    the word has bits. ahead_G_R: Dynamic Stripes of groups of G values, which run up to R passes apart.
+    the word has bits. ahead_G_R: Dynamic Stripes of groups of G values, which run up to R passes apart. dynamic_work,
+    loom_work: as if sums left at once.
     of_tile, of_group, of_value: the parallel tile's cycles times ``precision / word``, with the mean precision of a
     tile's pass, of one of a single window, and of single values: bounds that know no edges of the result.
-    loom_parallel, loom_D, loom_static: a parallel tile of 8 filters; Loom tiles of ``8 word`` filters and ``word / D``
+    loom_parallel, loom_D, loom_static: a parallel tile of one filter; Loom tiles of `word` filters and ``word / D``
     windows, with precisions of each pass; and the tile of one-bit digits with the static precisions of the layer.
+    wide_…: those with eight times as many filters, as published.
     loom_of_tile, loom_of_group, loom_of_value: the bounds, for both operands, of digits of one bit.
     """
     windows, depth, filters = sample.gemm
     parts = [bounds(sample, *block) | stripes(sample, *block) | loom(sample, *block) for block in sample.blocks]
     found = {name: float(np.mean([part[name] for part in parts])) * sample.groups for name in parts[0]}
     passes = -(-depth // LANES)
-    for name, columns in (("parallel", FILTERS), ("loom_parallel", LOOM_FILTERS)):
+    tiles = {"parallel": FILTERS} | {f"{name}_parallel": columns for name, columns in LOOM.items()}
+    for name, columns in tiles.items():
         found[name] = float(sample.groups * windows * passes * -(-filters // columns))
     for name in ("of_tile", "of_group", "of_value"):
         found[name] *= found["parallel"] / sample.groups
@@ -112,51 +116,57 @@ def paced(shape, times):
     return np.maximum(times, shape.windows) if shape.dense else times
 
 
+def tile_times(shape, work):
+    """Cycles of tiles whose passes take `work`: while one is worked on, the sums of the one before leave, one a window."""
+    return np.maximum(work, shape.windows)
+
+
 def stripes(sample, a, real, w):
     """Cycles of Stripes and Dynamic Stripes for one GEMM of the layer."""
     windows, depth, filters = sample.gemm
-    shape = TileShape(lanes=LANES, filters=FILTERS, windows=sample.word, dense=windows == 1)
+    shape = TileShape(filters=FILTERS, windows=sample.word, dense=windows == 1)
     down, across = shape.tiles(windows, filters)
     x = tile_rows(shape, a, real)
-    times = {"dynamic": group_times(x, sample.signed), "dynamic_trim": group_times(x, sample.signed, True)}
-    found = {name: busy_cycles(paced(shape, x)).mean() * down * across for name, x in times.items()}
+    work = {"dynamic": busy_cycles(paced(shape, group_times(x, sample.signed)))}
+    work["dynamic_trim"] = busy_cycles(paced(shape, group_times(x, sample.signed, True)))
     for values, ahead in RUN_AHEAD:
         apart = 1 if shape.dense else shape.windows * LANES // values
         times = group_times(tile_rows(shape, a, real, apart), sample.signed)
-        found[f"ahead_{values}_{ahead}"] = busy_cycles(paced(shape, times), ahead).mean() * down * across
-    steady = int(paced(shape, np.array(sample.precision_a)))
-    return found | {"stripes": steady * shape.passes(depth) * down * across}
+        work[f"ahead_{values}_{ahead}"] = busy_cycles(paced(shape, times), ahead)
+    work["stripes"] = paced(shape, np.array(sample.precision_a)) * shape.passes(depth)
+    found = {name: tile_times(shape, cycles).mean() * down * across for name, cycles in work.items()}
+    return found | {"dynamic_work": work["dynamic"].mean() * down * across}
 
 
 def loom(sample, a, real, w):
     """Cycles of Loom for one GEMM of the layer: a step is a plane of the weights of a pass."""
     windows, depth, filters = sample.gemm
     found = {}
-    for digit in DIGITS:
-        columns = sample.word // digit
-        shape = TileShape(lanes=LANES, filters=LOOM_FILTERS * sample.word, windows=columns, dense=windows == 1)
-        down, across = shape.tiles(windows, filters)
-        pa = group_precision(tile_rows(shape, a, real)[:, :, 0], sample.signed)
-        pw = group_precision(weight_groups(shape, w), True)
-        planes = paced(shape, loom_times(pa, 1, digit)).mean(axis=0) * pw.mean(axis=0)  # of each pass
-        found[f"loom_{digit}"] = planes.sum() * down * across
-        if digit == 1:
-            steady = int(paced(shape, np.array(sample.precision_a))) * sample.precision_w
-            found["loom_static"] = steady * shape.passes(depth) * down * across
+    for name, columns in LOOM.items():
+        for digit in DIGITS:
+            shape = TileShape(filters=columns * sample.word, windows=sample.word // digit, dense=windows == 1)
+            down, across = shape.tiles(windows, filters)
+            pa = group_precision(tile_rows(shape, a, real)[:, :, 0], sample.signed)
+            pw = group_precision(weight_groups(shape, w), True)
+            work = paced(shape, loom_times(pa, 1, digit)) @ pw.T  # [tile rows, columns of tiles]
+            found[f"{name}_{digit}"] = tile_times(shape, work).mean() * down * across
+            if digit == 1:
+                found[f"{name}_work"] = work.mean() * down * across
+                static = paced(shape, np.array(sample.precision_a)) * sample.precision_w * shape.passes(depth)
+                found[f"{name}_static"] = tile_times(shape, static) * down * across
     return found
 
 
 def bounds(sample, a, real, w):
     """Mean precisions as shares of the word: of activations, and of both operands of the same products."""
     word, signed = sample.word, sample.signed
-    shape = TileShape(lanes=LANES, filters=1, windows=word)
+    shape = TileShape(filters=1, windows=word)
     inside = np.arange(BLOCK) < real[:, None]
     rows = inside.reshape(-1, word)
     pa = group_precision(tile_rows(shape, a, real, word), signed)  # [tile rows, passes, windows]
     tile_a, group_a = pa.max(axis=2).mean(axis=0), pa.transpose(0, 2, 1)[rows[rows[:, 0]]].mean(axis=0)
     group_w = group_precision(weight_groups(shape, w), True).mean(axis=0)
-    wide = TileShape(lanes=LANES, filters=LOOM_FILTERS * word, windows=1)
-    tile_w = group_precision(weight_groups(wide, w), True).mean(axis=0)
+    tile_w = group_precision(weight_groups(replace(shape, filters=LOOM["loom"] * word), w), True).mean(axis=0)
     value_a = value_precision(a[inside], signed).mean(axis=0)  # of each product of a sum, as tile_a is of each pass
     value_w = value_precision(w, True).mean(axis=1)
     return {
