@@ -16,6 +16,7 @@ from quant.accuracy import commit
 from quant.cache import code_hash
 from quant.data import mnist
 from studies.assumed import Independent, independent, resampled, usable
+from studies.claims import VARIANTS, claims, gaps, totals
 from studies.layers import rounded
 from studies.lenets import lenets
 from studies.ocr import FILES, OnnxNetwork, folder
@@ -23,13 +24,10 @@ from studies.pictures import lines, pages, planes, upside_down
 from studies.profile import overlap, profile, same_choices
 from studies.published import DPRED
 from studies.speed import layer_cycles, sample
-from studies.traffic import CODES, GROUPS, layer_traffic
+from studies.traffic import GROUPS, layer_traffic
 
-__all__ = ["KINDS", "PARTS", "VARIANTS", "networks", "study"]
+__all__ = ["networks", "study"]
 
-VARIANTS = ("16", "16p", "8")  # words of 16 bits filled, 16 bits with profiled precisions, 8 bits filled
-KINDS = ("conv", "depthwise", "dense", "all")
-PARTS = ("weights", "activations", "both")
 SIDE, LINE, TURN = 320, (48, 320), (48, 192)  # pixels of the images: detection, recognition, direction
 SEED = 0
 TABLES = ("alexnet", "vgg16", "googlenet", "resnet34")
@@ -129,43 +127,6 @@ def digest(network):
     return found.hexdigest()
 
 
-def totals(network):
-    """Sums over the layers of a network: bits of weights and of an image's activations, cycles by kind of layer."""
-    found = {}
-    for variant in VARIANTS:
-        traffic, cycles = {part: {} for part in PARTS}, {name: {} for name in KINDS}
-        for row in network["layers"]:
-            for part, share in (("weights", 1), ("activations", 1 / network["images"])):
-                tensor = row[variant]["traffic"][part]
-                bits = {name: tensor[name] for name in ("values", "zeros", *CODES)}
-                for code in ("dpred", "dpred_zeros", "floor"):
-                    bits |= {f"{code}_{group}": tensor[code][str(group)] for group in GROUPS}
-                for name, value in bits.items():
-                    for sums in (traffic[part], traffic["both"]):
-                        sums[name] = sums.get(name, 0) + value * share
-            for name, value in row[variant]["cycles"].items():
-                for sums in (cycles[row["kind"]], cycles["all"]):
-                    sums[name] = sums.get(name, 0) + value
-        found[variant] = {"traffic": traffic, "cycles": cycles}
-    return found
-
-
-def gaps(found, group="16", least=4096):
-    """Container without zero vectors over ``E[precision] + H(precision) / G``, less 1, of every tensor large enough."""
-    rows = []
-    for name, network in found.items():
-        for layer in network["layers"]:
-            for variant in VARIANTS:
-                for part, parts in (("weights", 1), ("activations", network["images"])):
-                    tensor = layer[variant]["traffic"][part]
-                    if tensor["values"] >= least * parts and tensor["floor"][group]:
-                        gap = tensor["dpred"][group] / tensor["floor"][group] - 1
-                        mean = tensor["floor"][group] / tensor["values"]
-                        rows.append({"network": name, "layer": layer["name"], "variant": variant, "part": part})
-                        rows[-1] |= {"gap": gap, "bits": mean}
-    return rows
-
-
 def assumptions(found):
     """How numbers of the layer tables are drawn in each variant: medians over the layers of our networks."""
     layers = [row for network in found.values() for row in network["layers"]]
@@ -257,6 +218,7 @@ def study(build, folder):
         decides = [data, widths, code]
         found["networks"][name] = kept(cache, decides, lambda pair=pair, widths=widths: analysed(*pair, widths))
         found["networks"][name]["totals"] = totals(found["networks"][name])
+        found["networks"][name]["claims"] = claims(found["networks"][name]["totals"])
         print(f"{name}: {len(network.layers)} layers, {time.perf_counter() - began:.0f} s", flush=True)
     found["gaps"] = gaps(found["networks"])
     found["assumptions"] = assumptions(found["networks"])

@@ -20,7 +20,7 @@ FILES = {
     "ocr_direction": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
     "ocr_recognition": "PP-OCRv6_rec_small.onnx",
 }
-EXACT = np.array(2.0**60, np.float32)  # multiplied by this, a float32 is an integer or next to nothing, and is not rounded
+EXACT = np.array(2.0**60, np.float32)  # multiplied by this, a float32 is an integer, or next to nothing
 
 
 def folder():

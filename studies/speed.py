@@ -14,7 +14,7 @@ from golden.precision import group_precision, value_precision
 __all__ = ["DIGITS", "RUN_AHEAD", "Sample", "layer_cycles", "sample"]
 
 LANES, FILTERS = 16, 16
-LOOM = {"loom": 1, "wide": 8}  # filters of the bit-parallel tile: a Loom tile of as much throughput has `word` times them
+LOOM = {"loom": 1, "wide": 8}  # filters of the bit-parallel tiles: Loom tiles of as much throughput have `word` times them
 BLOCK = 16  # windows that are sampled next to each other
 BLOCKS, GROUPS, COLUMNS = 48, 4, 512  # at most so many blocks, groups of filters, filters of a group
 DIGITS = (1, 2, 4)  # bits of activations that Loom takes a cycle
@@ -85,12 +85,12 @@ def layer_cycles(sample):
     parallel, stripes, dynamic, dynamic_trim: tiles of 16 lanes and 16 filters, the serial ones with as many windows as
     the word has bits. ahead_G_R: Dynamic Stripes of groups of G values, which run up to R passes apart. dynamic_work,
     loom_work: as if sums left at once.
-    of_tile, of_group, of_value: the parallel tile's cycles times ``precision / word``, with the mean precision of a
-    tile's pass, of one of a single window, and of single values: bounds that know no edges of the result.
+    of_layer, of_tile, of_group, of_value: the parallel tile's cycles times ``precision / word``, with the static
+    precision, the mean of a tile's passes, of those of single windows, and of values: bounds without edges of results.
     loom_parallel, loom_D, loom_static: a parallel tile of one filter; Loom tiles of `word` filters and ``word / D``
     windows, with precisions of each pass; and the tile of one-bit digits with the static precisions of the layer.
     wide_…: those with eight times as many filters, as published.
-    loom_of_tile, loom_of_group, loom_of_value: the bounds, for both operands, of digits of one bit.
+    loom_of_…: the bounds, for both operands, of digits of one bit.
     """
     windows, depth, filters = sample.gemm
     parts = [bounds(sample, *block) | stripes(sample, *block) | loom(sample, *block) for block in sample.blocks]
@@ -99,7 +99,7 @@ def layer_cycles(sample):
     tiles = {"parallel": FILTERS} | {f"{name}_parallel": columns for name, columns in LOOM.items()}
     for name, columns in tiles.items():
         found[name] = float(sample.groups * windows * passes * -(-filters // columns))
-    for name in ("of_tile", "of_group", "of_value"):
+    for name in ("of_layer", "of_tile", "of_group", "of_value"):
         found[name] *= found["parallel"] / sample.groups
         found[f"loom_{name}"] *= found["loom_parallel"] / sample.groups
     return found
@@ -117,7 +117,7 @@ def paced(shape, times):
 
 
 def tile_times(shape, work):
-    """Cycles of tiles whose passes take `work`: while one is worked on, the sums of the one before leave, one a window."""
+    """Cycles of tiles whose passes take `work`; meanwhile the sums of the tile before leave, a window a cycle."""
     return np.maximum(work, shape.windows)
 
 
@@ -170,6 +170,8 @@ def bounds(sample, a, real, w):
     value_a = value_precision(a[inside], signed).mean(axis=0)  # of each product of a sum, as tile_a is of each pass
     value_w = value_precision(w, True).mean(axis=1)
     return {
+        "of_layer": sample.precision_a / word,
+        "loom_of_layer": sample.precision_a * sample.precision_w / word**2,
         "of_tile": tile_a.mean() / word,
         "of_group": group_a.mean() / word,
         "of_value": value_a.mean() / word,

@@ -19,7 +19,7 @@ def entropy(counts):
 
 
 def container(spec, precisions, x):
-    """Bits of the container of a flat `x`, frame and padding included, and of its floor ``sum(stored p) + groups H(p)``.
+    """Bits of the container of a flat `x`, frame and padding included, and of its floor ``payload + groups H(p)``.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ def tensor_traffic(parts, word, signed):
         for group in GROUPS:
             if group > GROUPS[0]:  # a group's precision is the greatest of its halves'
                 precisions = np.pad(precisions, (0, len(precisions) % 2)).reshape(-1, 2).max(axis=1)
-            sizes = [container(DpredSpec(word=word, group=group, zeros=zeros), precisions, x) for zeros in (False, True)]
-            (plain, floor), (zeroed, _) = sizes
+            specs = (DpredSpec(word=word, group=group, zeros=zeros) for zeros in (False, True))
+            (plain, floor), (zeroed, _) = (container(spec, precisions, x) for spec in specs)
             for name, bits in zip(BY_GROUP, (plain, zeroed, floor), strict=True):
                 found[name][str(group)] += bits
             if group == 16:
