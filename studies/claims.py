@@ -9,7 +9,7 @@ VARIANTS = ("16", "16p", "8")  # words of 16 bits filled, 16 bits with profiled 
 KINDS = ("conv", "depthwise", "dense", "all")
 PARTS = ("weights", "activations", "both")
 
-# what limits the figure of a claim, the weakest limit first: name of the cause → figure of `layer_cycles` or of traffic
+# what limits the figure of a claim, the weakest limit first: name of the cause → figure of `layer_cycles`
 DYNAMIC = {"data": "of_value", "group": "of_group", "synchronisation": "of_tile", "overhead": "dynamic"}
 LOOM = {"data": "loom_of_value", "group": "loom_of_group", "synchronisation": "loom_of_tile", "overhead": "loom_1"}
 STATIC = {"data": "of_layer", "overhead": "stripes"}

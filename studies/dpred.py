@@ -104,17 +104,17 @@ def peaks(layer):
 
 
 def kept(path, decides, make):
-    """What `make` returned for the same `decides`, from the folder `path` or made now."""
+    """What `make` returned for the same `decides`, from the folder `path` or made now; JSON values."""
     key = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
     path = Path(path) / f"{key}.json"
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError):
         pass
-    found = make()
+    text = json.dumps(make())
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(found) + "\n")
-    return found
+        temporary.write_text(text + "\n")
+    return json.loads(text)
 
 
 def digest(network):

@@ -1,38 +1,15 @@
-"""The study of DPRed and bit-serial tiles as Markdown and pictures, made from its JSON values alone."""
+"""The study of DPRed and bit-serial tiles as Markdown, made from its JSON values alone."""
 
 import statistics
 from pathlib import Path
 
 from golden.errors import replacing
-from quant.plots import picture
 from studies.claims import KINDS, PARTS, VARIANTS
+from studies.dpred_pictures import CLAIMS, NAMES, WIDTHS, pictures, speed
 from studies.ristretto_report import table
 
-__all__ = ["layers", "markdown", "pictures", "write"]
+__all__ = ["layers", "markdown", "write"]
 
-NAMES = {
-    "lenet": "LeNet",
-    "lenet_pruned": "LeNet, pruned",
-    "ocr_detection": "OCR detection",
-    "ocr_direction": "OCR direction",
-    "ocr_recognition": "OCR recognition",
-    "alexnet": "AlexNet",
-    "vgg16": "VGG-16",
-    "googlenet": "GoogLeNet",
-    "resnet34": "ResNet-34",
-}
-WIDTHS = {"16": "16 bits", "16p": "16 bits, profiled", "8": "8 bits"}
-COLOURS = ("#0969da", "#54aeff", "#bc4c00", "#1a7f37", "#8250df")
-CLAIMS = {
-    "traffic_16": "traffic of 16-bit networks",
-    "traffic_8": "traffic of 8-bit networks",
-    "activations_8": "8 bits, precisions of activations (Dynamic Stripes)",
-    "both_8": "8 bits, precisions of both (Loom)",
-    "stripes_cal": "Stripes, 2015",
-    "stripes_micro": "Stripes, 2016",
-    "dynamic_over_stripes": "Dynamic Stripes over Stripes",
-    "loom": "Loom over 16-bit parallel",
-}
 ENGINES = {
     "stripes": "Stripes",
     "dynamic": "Dynamic Stripes",
@@ -52,7 +29,7 @@ ENGINES = {
 }
 SERIAL = [name for name in ENGINES if not name.startswith(("loom", "wide"))]
 LOOM = [name for name in ENGINES if name not in SERIAL]
-STEPS = (("of_value", "values"), ("of_group", "groups of 16"), ("of_tile", "a tile's pass"))
+STEPS = ("of_value", "of_group", "of_tile")
 
 
 def percent(value):
@@ -65,12 +42,6 @@ def times(value):
     return f"{value:.2f}"
 
 
-def speed(cycles, engine):
-    """Speed-up over the bit-parallel tile of as much throughput."""
-    base = {"loom": "loom_parallel", "wide": "wide_parallel"}.get(engine.split("_")[0], "parallel")
-    return cycles[base] / cycles[engine]
-
-
 def agreements(study):
     """How many decisions of each network stay."""
     rows = []
@@ -78,9 +49,10 @@ def agreements(study):
         shares = [percent(network["agreement"][variant]) for variant in VARIANTS]
         weights = network["totals"]["16"]["traffic"]["weights"]
         values = network["totals"]["16"]["traffic"]["activations"]
-        sizes = [f"{sums['values'] / 1e6:.2f} M, {percent(sums['zeros'] / sums['values'])}" for sums in (weights, values)]
-        rows.append([NAMES[name], len(network["layers"]), network["images"], *sizes, *shares])
-    head = ["network", "layers", "images", "weights, of them 0", "activations of an image, of them 0"]
+        sizes = [f"{s['values'] / 1e3:,.0f} k, {percent(s['zeros'] / s['values'])}" for s in (weights, values)]
+        signed = sum(row["signed"] for row in network["layers"])
+        rows.append([NAMES[name], f"{len(network['layers'])}, {signed}", network["images"], *sizes, *shares])
+    head = ["network", "layers, with negative inputs", "images", "weights, of them 0", "activations, of them 0"]
     return table([*head, *(WIDTHS[variant] for variant in VARIANTS)], rows)
 
 
@@ -122,7 +94,8 @@ def sizes(study):
             for code, title in (("dpred", "without"), ("dpred_zeros", "with")):
                 cells = [percent(sums[f"{code}_{group}"] / sums["uncompressed"]) for group in study["groups"]]
                 rows.append([NAMES[name], WIDTHS[variant], title, *cells])
-            cells = [f"{100 * (sums[f'dpred_{group}'] / sums[f'floor_{group}'] - 1):.1f} %" for group in study["groups"]]
+            ratios = (sums[f"dpred_{group}"] / sums[f"floor_{group}"] for group in study["groups"])
+            cells = [f"{100 * (ratio - 1):.1f} %" for ratio in ratios]
             rows.append([NAMES[name], WIDTHS[variant], "gap", *cells])
     return table(["network", "numbers", "zero vectors", *(f"G = {group}" for group in study["groups"])], rows)
 
@@ -136,7 +109,8 @@ def gaps(study, most=0.03):
         worst = max(found, key=lambda row: row["gap"])
         cells = [len(found), f"{100 * statistics.median(row['gap'] for row in found):.1f} %", len(over)]
         cells.append(times(max(row["bits"] for row in over)) if over else "–")
-        cells.append(f"{100 * worst['gap']:.1f} %, {NAMES[worst['network']]} {worst['layer']}, {worst['bits']:.2f} bits")
+        where = f"{NAMES[worst['network']]} {worst['layer']}, {worst['bits']:.2f} bits"
+        cells.append(f"{100 * worst['gap']:.1f} %, {where}")
         rows.append([WIDTHS[variant], *cells])
     head = ["numbers", "tensors", "median gap", "above 3 %", "widest of these, bits a value", "greatest gap"]
     return table(head, rows)
@@ -162,7 +136,7 @@ def losses(study):
         for variant in VARIANTS:
             sums = network["totals"][variant]["cycles"]["conv"]
             for title, prefix, engine in (("Dynamic Stripes", "", "dynamic"), ("Loom, 1 bit", "loom_", "loom_1")):
-                chain = [f"{prefix}{step}" for step, _ in STEPS] + ["dynamic_work" if not prefix else "loom_work", engine]
+                chain = [f"{prefix}{step}" for step in STEPS] + ["loom_work" if prefix else "dynamic_work", engine]
                 cells = [times(speed(sums, chain[0]))]
                 for before, after in zip(chain, chain[1:], strict=False):
                     cells.append(f"{100 * (sums[before] / sums[after] - 1):+.0f} %")
@@ -201,9 +175,11 @@ def layers(study):
     head = ["network", "layer", "kind", "M products", "profile w, a"]
     head += [f"{WIDTHS[variant]}: {part}, %" for variant in VARIANTS for part in ("weights", "activations")]
     head += [f"{WIDTHS[variant]}: speed-up" for variant in ("16p", "8")]
-    text = "Bits left, in per cent: of a static width, of DPRed in groups of 16 without and with zero vectors, entropy. "
-    text += "Speed-up: Stripes, Dynamic Stripes, Loom (1 bit), the bounds of groups of 16 for activations and for both. "
-    text += "Profile: bits of weights and activations in the profiled networks. See [the study](dpred_study.md)."
+    text = (
+        "Bits left, in per cent: of a static width, of DPRed in groups of 16 without and with zero vectors, entropy. "
+        "Speed-up: Stripes, Dynamic Stripes, Loom (1 bit), the bounds of groups of 16 for activations and for both. "
+        "Profile: bits of weights and activations in the profiled networks. See [the study](dpred_study.md)."
+    )
     return f"# DPRed and bit-serial tiles, layer by layer\n\n{text}\n\n{table(head, rows)}"
 
 
@@ -212,9 +188,9 @@ def markdown(study):
     drawn = study["assumptions"]["16p"]
     independent = (
         f"*Independent*: half-normal activations, {percent(drawn['zeros'])} of them 0, the greatest "
-        f"{drawn['peak_a']:.1f} times the root mean square of the others; normal weights, cut at {drawn['peak_w']:.1f} "
-        f"times theirs; profiles of {drawn['width_a']} bits for activations and {drawn['width_w']} for weights: medians "
-        "over the layers of the real networks above."
+        f"{drawn['peak_a']:.1f} times the root mean square of the others; normal weights, cut at "
+        f"{drawn['peak_w']:.1f} times theirs; profiles of {drawn['width_a']} bits for activations and "
+        f"{drawn['width_w']} for weights: medians over the layers of the real networks above."
     )
     real, tables = study["networks"], study["tables"]
     cycles = {
@@ -225,71 +201,73 @@ def markdown(study):
     short += ["loom_static", "loom_1", "loom_4", "wide_1", "loom_of_group", "loom_of_value"]
     sections = [
         "# DPRed and bit-serial tiles on real networks",
-        f"Made by `make dpred` from JSON, commit {study['commit']}. [Every layer](dpred_layers.md) has a row of its own.",
+        f"Made by `make dpred` from JSON, commit {study['commit']}. [Every layer](dpred_layers.md) has a row of its "
+        "own.",
         "## What is measured",
-        "The networks are LeNet on MNIST (this project's, with batch normalisation, trained on all of it), the same with "
-        "its smallest weights pruned and one epoch of retraining, and the three networks of the package `rapidocr` "
-        "3.10.0, which find text, say which way up it is and read it. Their images: the first 16 held-out digits; for "
-        "detection, in 320 x 320, a photograph that matplotlib ships, a page of text and a hundred digits of MNIST; for "
-        "recognition (48 x 320) and direction (48 x 192, also upside down) six lines of text in three typefaces and a "
-        "line of digits. Text is drawn by Pillow.",
+        "The networks are LeNet on MNIST (this project's, with batch normalisation, trained on all of it), the same "
+        "with its smallest weights pruned and one epoch of retraining, and the three networks of the package "
+        "`rapidocr` 3.10.0, which find text, say which way up it is and read it. Their images: the first 16 held-out "
+        "digits; for detection, in 320 x 320, a photograph that matplotlib ships, a page of text and a hundred "
+        "digits of MNIST; for recognition (48 x 320) and direction (48 x 192, also upside down) six lines of text in "
+        "three typefaces and a line of digits. Text is drawn by Pillow.",
         "Of each convolution and each product with constant weights, the weights as they stand in the file (before "
-        "batch normalisation) and the inputs are rounded symmetrically to integers, each tensor with a unit that makes "
-        "its greatest magnitude (of all images) the greatest integer: weights in two's complement, inputs too if any is "
-        "negative, unsigned otherwise. *16 bits* and *8 bits* fill the word. *16 bits, profiled* is what published "
-        "16-bit figures start from: each tensor has as few bits as leave at least 99 % of the network's decisions as "
-        "they were (classes of 1,000 held-out digits, characters, directions; the overlap of the pixels found to be "
-        "text), in words of 16 bits, all tensors with the same share in the error. The last three columns are the "
-        "decisions that stay.",
+        "batch normalisation) and the inputs are rounded symmetrically to integers, each tensor with a unit that "
+        "makes its greatest magnitude (of all images) the greatest integer: weights in two's complement, inputs too "
+        "if any is negative, unsigned otherwise. *16 bits* and *8 bits* fill the word. *16 bits, profiled* is what "
+        "published 16-bit figures start from: each tensor has as few bits as leave at least 99 % of the network's "
+        "decisions as they were (classes of 1,000 held-out digits, characters, directions; the overlap of the pixels "
+        "found to be text), in words of 16 bits; of all choices with as much error in the outputs, about the one "
+        "with the fewest products times bits. The last three columns are the decisions that stay.",
         agreements(study),
         "## Published figures beside ours",
         beside(study),
-        "Traffic is weights and one image's activations together, each once, with the better of the two containers of "
-        "G = 16. Speed-ups are those of convolutions (in brackets, of all layers), over a bit-parallel tile with as much "
-        "throughput at full precision. The published figures are averages over networks for ImageNet that are not at "
-        "hand. Where ours is behind, the word says which limit lies behind the published figure already. *data*: the "
-        "entropy of single values, or their own precisions (for Stripes: the layer's), so that no group could help. "
-        "*group*: the precisions of groups of 16, each on its own. *synchronisation*: the widest of the groups that "
-        "a tile works on at once. *overhead*: width fields; edges of the result, and sums that have to leave.",
+        "Traffic is weights and one image's activations together, each once, with the better of the two containers "
+        "of G = 16. Speed-ups are those of convolutions (in brackets, of all layers), over a bit-parallel tile with "
+        "as much throughput at full precision. The published figures are averages over networks for ImageNet that "
+        "are not at hand. Where ours is behind, the word says which limit lies behind the published figure already. "
+        "*data*: the entropy of single values, or their own precisions (for Stripes: the layer's), so that no group "
+        "could help. *group*: the precisions of groups of 16, each on its own. *synchronisation*: the widest of the "
+        "groups that a tile works on at once. *overhead*: width fields; edges of the result, and sums that have to "
+        "leave.",
         "## Traffic",
         "![bits that are left](dpred-traffic.png)",
         traffic(study),
-        "Groups are in storage order, along the channels. Containers come with header, trailer and padding, an image's "
-        "activations of a layer in one container ([the format](dpred.md)). *Static width*: one width a tensor, 4 + N P "
-        "bits. *Zero flags*: one bit a value, and a word for each that is not 0. *Entropy*: of single values, without "
-        "what a decoder would have to be told.",
+        "Groups are in storage order, along the channels. Containers come with header, trailer and padding, an "
+        "image's activations of a layer in one container ([the format](dpred.md)). *Static width*: one width a "
+        "tensor, 4 + N P bits. *Zero flags*: one bit a value, and a word for each that is not 0. *Entropy*: of "
+        "single values, without what a decoder would have to be told.",
         "### Size of groups",
         "![bits left against the size of groups](dpred-groups.png)",
         sizes(study),
         "*gap*: containers without zero vectors over their floor E[width] + H(width) / G.",
         "### The gap at G = 16, tensor by tensor",
         gaps(study),
-        "Tensors of at least 4,096 values, without zero vectors, headers included. The width field has 4 or 3 bits where "
-        "its entropy is lower, which is much only beside values of few bits: all tensors above 3 % have fewer bits a "
-        "value than the fifth column says.",
+        "Tensors of at least 4,096 values, without zero vectors, headers included. The width field has 4 or 3 bits "
+        "where its entropy is lower, which is much only beside values of few bits: all tensors above 3 % have fewer "
+        "bits a value than the fifth column says.",
         "## Precisions",
         "![precisions of groups](dpred-widths.png)",
         "## Speed-up: activations bit by bit",
         "![speed-up of convolutions](dpred-speed.png)",
         speeds(real, SERIAL, cycles["real"], KINDS),
-        "Tiles of 16 lanes, 16 filters and 16 windows (8 of 8-bit words) against a bit-parallel tile of 16 lanes and 16 "
-        "filters, by the [cycle models](bit_serial.md) on at most 48 blocks of 16 windows, 4 groups of filters and 512 "
-        "filters of a layer, evenly spread. Dynamic Stripes detects one precision for all windows of a tile; *ahead*: one "
-        "for a group of values, and groups run that many passes apart at most. The bounds have no synchronisation at "
-        "all. *dense* layers use a weight once an image, or at 40 places of a line of text: with one place, the tile's "
-        "columns take different filters, and get their weights in turn, which takes as long as bit-parallel "
-        "does. *depthwise* convolutions use one filter of the tile, in parallel ones as in serial ones.",
+        "Tiles of 16 lanes, 16 filters and 16 windows (8 of 8-bit words) against a bit-parallel tile of 16 lanes and "
+        "16 filters, by the [cycle models](bit_serial.md) on at most 48 blocks of 16 windows, 4 groups of filters "
+        "and 512 filters of a layer, evenly spread. Dynamic Stripes detects one precision for all windows of a tile; "
+        "*ahead*: one for a group of values, and groups run that many passes apart at most. The bounds have no "
+        "synchronisation at all. *dense* layers use a weight once an image, or at 40 places of a line of text: with "
+        "one place, the tile's columns take different filters, and get their weights in turn, which takes as long as "
+        "bit-parallel does. *depthwise* convolutions use one filter of the tile, in parallel ones as in serial ones.",
         "## Speed-up: both operands bit by bit",
         speeds(real, LOOM, cycles["real"], KINDS),
         "Loom of 16 lanes, as many filters as the word has bits, and windows by the bits of activations in a cycle, "
-        "against a bit-parallel tile of 16 lanes and one filter; precisions of activations and weights for each pass, "
-        "or *static* ones of the layer. The tile of 128 filters (64 for 8 bits) is the published one, against 8 filters: "
-        "layers with fewer leave it empty, depthwise ones almost all of it.",
+        "against a bit-parallel tile of 16 lanes and one filter; precisions of activations and weights for each "
+        "pass, or *static* ones of the layer. The tile of 128 filters (64 for 8 bits) is the published one, against "
+        "8 filters: layers with fewer leave it empty, depthwise ones almost all of it.",
         "## Where speed is lost",
         losses(study),
-        "Convolutions. From the speed-up that single values at their own precisions would have: what the widest of 16, "
-        "the widest of a tile, tiles that the result does not fill, and sums that leave one window a cycle cost, each "
-        "relative to the step before.",
+        "Convolutions. From the speed-up that single values at their own precisions would have: what the widest of "
+        "16, the widest of a tile, tiles that the result does not fill, and sums that leave one window a cycle cost, "
+        "each relative to the step before.",
         "## Filling and draining",
         drained(study),
         "Cycles of the tables above, for one image, and what the cycle models, which equal the RTL, add to them.",
@@ -302,81 +280,10 @@ def markdown(study):
         speeds(tables["resampled"], short, cycles["drawn"], ("conv", "dense", "all")),
         "### Independent",
         speeds(tables["independent"], short, cycles["drawn"], ("conv", "dense", "all")),
-        "Independent numbers make almost every group as wide as the layer: what dynamic precisions gain, they gain from "
-        "neighbours that are alike.",
+        "Independent numbers make almost every group as wide as the layer: what dynamic precisions gain, they gain "
+        "from neighbours that are alike.",
     ]
     return "\n\n".join(section.rstrip("\n") for section in sections) + "\n"
-
-
-def bars(axis, names, series, limits):
-    """Bars side by side for each of `names`, and a dotted line for each published figure (value, label)."""
-    width = 0.8 / len(series)
-    for i, ((label, values), colour) in enumerate(zip(series.items(), COLOURS, strict=False)):
-        axis.bar([x + (i + 0.5) * width - 0.4 for x in range(len(names))], values, width, label=label, color=colour)
-    for value, label in limits:
-        axis.axhline(value, color="black", linewidth=0.8, linestyle=":")
-        axis.annotate(label, (len(names) - 0.5, value), fontsize=7, ha="right", va="bottom")
-    axis.set_xticks(range(len(names)), [NAMES[name].replace(" ", "\n") for name in names], fontsize=7)
-    axis.legend(fontsize=7)
-
-
-def pictures(study, folder):
-    """Write the four pictures."""
-    networks, published = study["networks"], study["published"]
-    codes = {"static": "static width", "zero_flag": "zero flags", "dpred_16": "DPRed, G = 16"}
-    codes |= {"dpred_zeros_16": "with zero vectors", "entropy": "entropy"}
-    with picture(folder / "dpred-traffic.png", 1, 3, (15, 4)) as axes:
-        for axis, variant in zip(axes, VARIANTS, strict=True):
-            sums = [network["totals"][variant]["traffic"]["both"] for network in networks.values()]
-            series = {title: [100 * s[code] / s["uncompressed"] for s in sums] for code, title in codes.items()}
-            limit = 100 * published["traffic_8" if variant == "8" else "traffic_16"]
-            bars(axis, networks, series, [(limit, "DPRed, published")])
-            axis.set_ylim(0, 145)
-            axis.set_title(WIDTHS[variant], fontsize=10)
-        axes[0].set_ylabel("% of uncompressed, weights and activations")
-    with picture(folder / "dpred-groups.png", 1, 3, (15, 4)) as axes:
-        for axis, variant in zip(axes, VARIANTS, strict=True):
-            for (name, network), colour in zip(networks.items(), COLOURS, strict=True):
-                sums = network["totals"][variant]["traffic"]["both"]
-                for code, style in (("dpred", "o-"), ("dpred_zeros", "s--")):
-                    shares = [100 * sums[f"{code}_{group}"] / sums["uncompressed"] for group in study["groups"]]
-                    label = NAMES[name] if code == "dpred" else None
-                    axis.plot(study["groups"], shares, style, color=colour, label=label, markersize=4)
-            axis.set_xscale("log", base=2)
-            axis.set_xticks(study["groups"], [str(group) for group in study["groups"]])
-            axis.set_ylim(0, 110)
-            axis.grid(alpha=0.3)
-            axis.set_xlabel("values in a group (dashed: with zero vectors)")
-            axis.set_title(WIDTHS[variant], fontsize=10)
-            axis.legend(fontsize=7)
-        axes[0].set_ylabel("% of uncompressed, weights and activations")
-    engines = {"stripes": "Stripes", "dynamic": "Dynamic Stripes", "of_group": "bound, groups of 16"}
-    engines |= {"loom_1": "Loom, 1 bit", "loom_of_group": "Loom's bound, groups of 16"}
-    lines = {"16p": ("stripes_cal", "loom"), "8": ("activations_8", "both_8"), "16": ()}
-    with picture(folder / "dpred-speed.png", 1, 3, (15, 4)) as axes:
-        for axis, variant in zip(axes, VARIANTS, strict=True):
-            sums = [network["totals"][variant]["cycles"]["conv"] for network in networks.values()]
-            series = {title: [speed(s, engine) for s in sums] for engine, title in engines.items()}
-            bars(axis, networks, series, [(published[name], f"{CLAIMS[name]}, published") for name in lines[variant]])
-            axis.set_yscale("log", base=2)
-            axis.set_yticks([2**i for i in range(-1, 7)], [f"{2.0**i:g}" for i in range(-1, 7)])
-            axis.set_ylim(0.5, 80)
-            axis.set_title(f"{WIDTHS[variant]}, convolutions", fontsize=10)
-        axes[0].set_ylabel("speed-up over bit-parallel")
-    with picture(folder / "dpred-widths.png", 2, len(networks), (3 * len(networks), 5)) as axes:
-        for i, part in enumerate(("weights", "activations")):
-            for axis, (name, network) in zip(axes[i * len(networks) :], networks.items(), strict=False):
-                for variant, colour in zip(VARIANTS, COLOURS[::2], strict=False):
-                    counts = [row[variant]["traffic"][part]["widths"] for row in network["layers"]]
-                    sums = [sum(column) for column in zip(*counts, strict=True)]
-                    shares = [100 * value / sum(sums) for value in sums]
-                    axis.step(range(1, len(sums) + 1), shares, where="mid", color=colour, label=WIDTHS[variant])
-                axis.set_xlim(0.5, 16.5)
-                axis.set_title(f"{NAMES[name]}: {part}", fontsize=8)
-                axis.legend(fontsize=6)
-            axes[i * len(networks)].set_ylabel("% of groups of 16")
-        for axis in axes[len(networks) :]:
-            axis.set_xlabel("precision, bits")
 
 
 def write(study, folder):

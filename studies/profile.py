@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from studies.layers import rounded
+
 __all__ = ["PROBE", "agreement", "overlap", "profile", "same_choices"]
 
 PROBE = 8  # bits at which the error of each tensor alone is measured
@@ -40,8 +42,9 @@ def profile(network, judge, least=LEAST):
     """The widths of all tensors, and the share of decisions that they leave as they were.
 
     The error that each tensor alone makes in the outputs is measured at `PROBE` bits, and taken to halve with each bit
-    more. All tensors then get the least widths that keep each one's error below one tolerance, and the tolerance is the
-    greatest power of two with which `least` of the decisions stay.
+    more. Each tensor then gets the least width that keeps its error below ``tolerance * sqrt(products / mean)``, with
+    the products of its layer, which is where the sum of products times widths is least for a given sum of squared
+    errors. The tolerance is the greatest power of sqrt(2) with which `least` of the decisions stay.
 
     Parameters
     ----------
@@ -57,9 +60,12 @@ def profile(network, judge, least=LEAST):
     exact = network.run({}, IMAGES)
     tensors = [(layer.name, what) for layer in network.layers for what in "aw"]
     errors = {key: error(exact, network.run({key: PROBE}, IMAGES)) for key in tensors}
+    products = {layer.name: rounded(layer, WIDEST).macs for layer in network.layers}
+    mean = sum(products.values()) / len(products)
+    errors = {key: e / math.sqrt(products[key[0]] / mean) for key, e in errors.items()}
     exact = network.run({})
-    for step in range(2 * WIDEST):
-        widths = {key: width(e, 2.0**-step) for key, e in errors.items()}
+    for step in range(4 * WIDEST):
+        widths = {key: width(e, 2.0 ** (-step / 2)) for key, e in errors.items()}
         share = judge(exact, network.run(widths))
         if share >= least or min(widths.values()) == WIDEST:
             break

@@ -14,7 +14,7 @@ from golden.precision import group_precision, value_precision
 __all__ = ["DIGITS", "RUN_AHEAD", "Sample", "layer_cycles", "sample"]
 
 LANES, FILTERS = 16, 16
-LOOM = {"loom": 1, "wide": 8}  # filters of the bit-parallel tiles: Loom tiles of as much throughput have `word` times them
+LOOM = {"loom": 1, "wide": 8}  # filters of bit-parallel tiles; Loom tiles of equal throughput have `word` times them
 BLOCK = 16  # windows that are sampled next to each other
 BLOCKS, GROUPS, COLUMNS = 48, 4, 512  # at most so many blocks, groups of filters, filters of a group
 DIGITS = (1, 2, 4)  # bits of activations that Loom takes a cycle
