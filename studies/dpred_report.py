@@ -29,6 +29,7 @@ ENGINES = {
 }
 SERIAL = [name for name in ENGINES if not name.startswith(("loom", "wide"))]
 LOOM = [name for name in ENGINES if name not in SERIAL]
+SHARED = {"layer": "layer", "tile": "tile", "group": "16 values", "value": "value"}
 STEPS = ("of_value", "of_group", "of_tile")
 
 
@@ -112,8 +113,21 @@ def gaps(study, most=0.03):
         where = f"{NAMES[worst['network']]} {worst['layer']}, {worst['bits']:.2f} bits"
         cells.append(f"{100 * worst['gap']:.1f} %, {where}")
         rows.append([WIDTHS[variant], *cells])
-    head = ["numbers", "tensors", "median gap", "above 3 %", "widest of these, bits a value", "greatest gap"]
+    head = ["numbers", "tensors", "median gap", "above 3 %", "most bits a value of these", "greatest gap"]
     return table(head, rows)
+
+
+def precisions(study):
+    """Mean bits of activations, and of activations times weights, in convolutions, by what shares them."""
+    rows = []
+    for name, network in study["networks"].items():
+        for variant in VARIANTS:
+            sums, word = network["totals"][variant]["cycles"]["conv"], 8 if variant == "8" else 16
+            cells = [f"{word / speed(sums, f'of_{what}'):.1f}" for what in SHARED]
+            cells += [f"{word**2 / speed(sums, f'loom_of_{what}'):.1f}" for what in SHARED]
+            rows.append([NAMES[name], WIDTHS[variant], *cells])
+    head = ["network", "numbers", *(f"activations: {what}" for what in SHARED.values())]
+    return table([*head, *(f"both: {what}" for what in SHARED.values())], rows)
 
 
 def speeds(networks, engines, cycles, kinds):
@@ -197,6 +211,7 @@ def markdown(study):
         "real": lambda network, variant: network["totals"][variant]["cycles"],
         "drawn": lambda network, variant: network[variant],
     }
+    claim = study["published"]
     short = [engine for engine in ENGINES if engine in ("stripes", "dynamic", "ahead_16_4", "of_group", "of_value")]
     short += ["loom_static", "loom_1", "loom_4", "wide_1", "loom_of_group", "loom_of_value"]
     sections = [
@@ -242,18 +257,27 @@ def markdown(study):
         "*gap*: containers without zero vectors over their floor E[width] + H(width) / G.",
         "### The gap at G = 16, tensor by tensor",
         gaps(study),
-        "Tensors of at least 4,096 values, without zero vectors, headers included. The width field has 4 or 3 bits "
-        "where its entropy is lower, which is much only beside values of few bits: all tensors above 3 % have fewer "
-        "bits a value than the fifth column says.",
+        "Tensors of at least 4,096 values, without zero vectors, headers included. A width field costs 4 / 16 of a "
+        "bit a value (3 / 16 in words of 8 bits) though few widths may be in use. That alone is more than 3 % where "
+        "values have fewer than 8 (6) bits and their groups are much alike: it is the format's, and less in larger "
+        "groups.",
         "## Precisions",
         "![precisions of groups](dpred-widths.png)",
+        precisions(study),
+        "Bits of activations in convolutions, and their product with bits of weights, if the layer, a tile's pass, 16 "
+        "values or each value by itself has a precision; weighted by the bit-parallel tile's cycles. The published "
+        f"{claim['activations_8']} and {claim['both_8']} times on 8 bits take means of "
+        f"{8 / claim['activations_8']:.1f} bits and of {64 / claim['both_8']:.1f} products of bits; on 16 bits "
+        f"{claim['loom']} times takes {256 / claim['loom']:.0f}. "
+        "Groups of our networks are wider: the networks that read text have few zeros, as most of their layers have "
+        "no ReLU before them but curves that go below 0, and LeNet's digits fill the range of its few channels.",
         "## Speed-up: activations bit by bit",
         "![speed-up of convolutions](dpred-speed.png)",
         speeds(real, SERIAL, cycles["real"], KINDS),
         "Tiles of 16 lanes, 16 filters and 16 windows (8 of 8-bit words) against a bit-parallel tile of 16 lanes and "
-        "16 filters, by the [cycle models](bit_serial.md) on at most 48 blocks of 16 windows, 4 groups of filters "
-        "and 512 filters of a layer, evenly spread. Dynamic Stripes detects one precision for all windows of a tile; "
-        "*ahead*: one for a group of values, and groups run that many passes apart at most. The bounds have no "
+        "16 filters, by the cycle models of `golden/bitserial.py` on at most 48 blocks of 16 windows, 4 groups of "
+        "filters and 512 filters of a layer, evenly spread. Dynamic Stripes detects one precision for all windows of "
+        "a tile; *ahead*: one for a group of values, and groups run that many passes apart at most. The bounds have no "
         "synchronisation at all. *dense* layers use a weight once an image, or at 40 places of a line of text: with "
         "one place, the tile's columns take different filters, and get their weights in turn, which takes as long as "
         "bit-parallel does. *depthwise* convolutions use one filter of the tile, in parallel ones as in serial ones.",
