@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from studies.layers import quantise
-from studies.speed import BLOCK, COLUMNS, LANES, Sample
+from studies.speed import BLOCK, LANES, Sample
 
 __all__ = ["Independent", "independent", "resampled", "usable"]
 
-BLOCKS = 8  # windows are drawn independently, so that few say as much as many
+BLOCKS, COLUMNS = 8, 128  # windows and filters are drawn independently, so that few say as much as many
 TILE = 16  # filters that are resampled together
 
 

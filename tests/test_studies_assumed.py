@@ -15,7 +15,7 @@ ASSUMPTION = Independent(zeros=0.25, peak_a=4.0, peak_w=4.0, word=8, width_a=8, 
 def test_independent_numbers():
     found = independent(ROW, ASSUMPTION, 0, first=False)
     a, real, w = found.blocks[0]
-    assert (a.shape, w.shape) == ((7, 16, 288), (288, 512))
+    assert (a.shape, w.shape) == ((7, 16, 288), (288, 128))
     assert real.tolist() == [16] * 6 + [4]  # 100 windows
     inside = a[np.arange(16) < real[:, None]]
     assert not a[6, 4:].any()
@@ -42,7 +42,7 @@ def test_resampled_numbers_are_of_one_source():
     sources = [source(value) for value in (1, 2, 3)]
     found = resampled(ROW, sources, 0)
     a, real, w = found.blocks[0]
-    assert (a.shape, w.shape, real.tolist()) == ((7, 16, 288), (288, 512), [16] * 6 + [4])
+    assert (a.shape, w.shape, real.tolist()) == ((7, 16, 288), (288, 128), [16] * 6 + [4])
     (value,) = set(np.unique(a)) - {0, 255}
     assert value in (1, 2, 3)
     assert not a[6, 4:].any() and a[:6].all() and (w == -127).all()
