@@ -37,15 +37,12 @@ def speed(cycles, engine):
 
 
 def bars(axis, names, series, limits):
-    """Bars side by side for each of `names`, and a dotted line for each published figure (value, label)."""
+    """Bars side by side for each of `names`, and a line for each of the published figures, (value, label)."""
     width = 0.8 / len(series)
     for i, ((label, values), colour) in enumerate(zip(series.items(), COLOURS, strict=False)):
         axis.bar([x + (i + 0.5) * width - 0.4 for x in range(len(names))], values, width, label=label, color=colour)
-    for value, label in limits:
-        axis.axhline(value, color="black", linewidth=0.8, linestyle=":")
-        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
-        place = {"xytext": (0, 3), "textcoords": "offset points", "ha": "right", "fontsize": 7, "bbox": box}
-        axis.annotate(label, (len(names) - 0.5, value), **place)
+    for (value, label), style in zip(limits, (":", "--"), strict=False):
+        axis.axhline(value, color="black", linewidth=1, linestyle=style, label=label)
     axis.set_xticks(range(len(names)), [NAMES[name].replace(" ", "\n") for name in names], fontsize=7)
     axis.legend(fontsize=7)
 
@@ -60,7 +57,7 @@ def pictures(study, folder):
             sums = [network["totals"][variant]["traffic"]["both"] for network in networks.values()]
             series = {title: [100 * s[code] / s["uncompressed"] for s in sums] for code, title in codes.items()}
             limit = 100 * published["traffic_8" if variant == "8" else "traffic_16"]
-            bars(axis, networks, series, [(limit, "published")])
+            bars(axis, networks, series, [(limit, "DPRed, published")])
             axis.set_ylim(0, 145)
             axis.set_title(WIDTHS[variant], fontsize=10)
         axes[0].set_ylabel("% of uncompressed, weights and activations")
@@ -87,7 +84,7 @@ def pictures(study, folder):
         for axis, variant in zip(axes, VARIANTS, strict=True):
             sums = [network["totals"][variant]["cycles"]["conv"] for network in networks.values()]
             series = {title: [speed(s, engine) for s in sums] for engine, title in engines.items()}
-            bars(axis, networks, series, [(published[name], f"published: {CLAIMS[name]}") for name in drawn[variant]])
+            bars(axis, networks, series, [(published[name], f"{CLAIMS[name]}, published") for name in drawn[variant]])
             axis.set_yscale("log", base=2)
             axis.set_yticks([2**i for i in range(-1, 7)], [f"{2.0**i:g}" for i in range(-1, 7)])
             axis.set_ylim(0.5, 80)
@@ -106,4 +103,4 @@ def pictures(study, folder):
             axes[i * len(networks)].set_ylabel("% of groups of 16")
         for axis in axes[len(networks) :]:
             axis.set_xlabel("precision, bits")
-        axes[0].legend(fontsize=7, loc="upper center")
+        axes[3].legend(fontsize=7, loc="upper left")  # where no curve is

@@ -269,8 +269,8 @@ def markdown(study):
         f"{claim['activations_8']} and {claim['both_8']} times on 8 bits take means of "
         f"{8 / claim['activations_8']:.1f} bits and of {64 / claim['both_8']:.1f} products of bits; on 16 bits "
         f"{claim['loom']} times takes {256 / claim['loom']:.0f}. "
-        "Groups of our networks are wider: the networks that read text have few zeros, as most of their layers have "
-        "no ReLU before them but curves that go below 0, and LeNet's digits fill the range of its few channels.",
+        "Groups of our networks are wider. Those that read text have few zeros, as most of their layers have no ReLU "
+        "before them but functions that go below 0; in LeNet values are narrow, but few groups are without a wide one.",
         "## Speed-up: activations bit by bit",
         "![speed-up of convolutions](dpred-speed.png)",
         speeds(real, SERIAL, cycles["real"], KINDS),
@@ -280,7 +280,7 @@ def markdown(study):
         "a tile; *ahead*: one for a group of values, and groups run that many passes apart at most. The bounds have no "
         "synchronisation at all. *dense* layers use a weight once an image, or at 40 places of a line of text: with "
         "one place, the tile's columns take different filters, and get their weights in turn, which takes as long as "
-        "bit-parallel does. *depthwise* convolutions use one filter of the tile, in parallel ones as in serial ones.",
+        "bit-parallel does, and longer where filters do not fill all 256 (128) places. *depthwise* convolutions use one filter of the tile, in parallel ones as in serial ones.",
         "## Speed-up: both operands bit by bit",
         speeds(real, LOOM, cycles["real"], KINDS),
         "Loom of 16 lanes, as many filters as the word has bits, and windows by the bits of activations in a cycle, "
