@@ -103,4 +103,5 @@ def pictures(study, folder):
             axes[i * len(networks)].set_ylabel("% of groups of 16")
         for axis in axes[len(networks) :]:
             axis.set_xlabel("precision, bits")
-        axes[3].legend(fontsize=7, loc="upper left")  # where no curve is
+        axes[0].set_ylim(0, 130)  # room for the legend
+        axes[0].legend(fontsize=7, loc="upper center")

@@ -280,7 +280,8 @@ def markdown(study):
         "a tile; *ahead*: one for a group of values, and groups run that many passes apart at most. The bounds have no "
         "synchronisation at all. *dense* layers use a weight once an image, or at 40 places of a line of text: with "
         "one place, the tile's columns take different filters, and get their weights in turn, which takes as long as "
-        "bit-parallel does, and longer where filters do not fill all 256 (128) places. *depthwise* convolutions use one filter of the tile, in parallel ones as in serial ones.",
+        "bit-parallel does, and longer where filters do not fill all 256 (128) places. *depthwise* convolutions use "
+        "one filter of the tile, in parallel ones as in serial ones.",
         "## Speed-up: both operands bit by bit",
         speeds(real, LOOM, cycles["real"], KINDS),
         "Loom of 16 lanes, as many filters as the word has bits, and windows by the bits of activations in a cycle, "
