@@ -56,11 +56,6 @@ def kind(layer):
     return "depthwise" if layer.groups > 1 and layer.weights.shape[1] == 1 else layer.kind
 
 
-def widths_of(variant, profiled, key):
-    """Bits of a tensor in a variant; None for all of the word."""
-    return profiled[key] if variant == "16p" else None
-
-
 def word(variant):
     """Bits of a value in memory."""
     return 8 if variant == "8" else 16
@@ -72,22 +67,21 @@ def profiled_widths(network, judge):
     return {"share": share, "widths": [[*key, bits] for key, bits in widths.items()]}
 
 
-def analysed(network, judge, found):
-    """The figures of one network, as JSON values; `found` is what `profiled_widths` returned."""
-    profiled, share = {(name, what): bits for name, what, bits in found["widths"]}, found["share"]
+def analysed(network, judge, narrow):
+    """The figures of one network, as JSON values; `narrow` is what `profiled_widths` returned."""
+    profiled = {(name, what): bits for name, what, bits in narrow["widths"]}
     exact = network.run({})
-    found = {"images": len(network.layers[0].inputs), "agreement": {"16p": share}, "layers": []}
+    found = {"images": len(network.layers[0].inputs), "agreement": {"16p": narrow["share"]}, "layers": []}
     for bits in (16, 8):
         found["agreement"][str(bits)] = judge(exact, network.run(dict.fromkeys(profiled, bits)))
     for layer in network.layers:
         row = {"name": layer.name, "kind": kind(layer)}
         for variant in VARIANTS:
-            widths = [widths_of(variant, profiled, (layer.name, what)) for what in "wa"]
+            widths = [profiled[layer.name, what] if variant == "16p" else None for what in "wa"]
             integers = rounded(layer, word(variant), *widths)
-            traffic = layer_traffic(integers)
             row |= {"macs": integers.macs, "gemm": integers.gemm, "groups": layer.groups, "signed": integers.signed}
-            row[variant] = {"width_w": integers.width_w, "width_a": integers.width_a, "traffic": traffic}
-            row[variant]["cycles"] = layer_cycles(sample(integers))
+            row[variant] = {"width_w": integers.width_w, "width_a": integers.width_a}
+            row[variant] |= {"traffic": layer_traffic(integers), "cycles": layer_cycles(sample(integers))}
         row["peaks"] = peaks(layer)
         found["layers"].append(row)
     return found
@@ -136,9 +130,7 @@ def assumptions(found):
         "peak_a": statistics.median(row["a"] for row in activations),
         "peak_w": statistics.median(row["peaks"]["w"] for row in layers),
     }
-    widths = {
-        name: int(statistics.median_low([row["16p"][name] for row in layers])) for name in ("width_a", "width_w")
-    }
+    widths = {name: statistics.median_low(row["16p"][name] for row in layers) for name in ("width_a", "width_w")}
     return {
         "16": common | {"word": 16, "width_a": 16, "width_w": 16},
         "16p": common | {"word": 16} | widths,
@@ -182,15 +174,14 @@ def drained(network, bits=8):
         integers = rounded(replace(layer, inputs=layer.inputs[:1]), bits)
         windows, depth, filters = integers.gemm
         a, w = integers.operands(0, 0, np.arange(windows))
-        busy = layer_cycles(sample(integers))
-        dense = windows == 1
+        some, dense = sample(integers), windows == 1
+        busy = layer_cycles(some)
         serial = TileShape(filters=16, windows=bits, dense=dense)
         square = TileShape(filters=bits, windows=bits, dense=dense)
-        precision = sample(integers).precision_a
         exact = {
             "parallel": parallel_cycles(TileShape(windows=1), windows, depth, filters),
             "loom_parallel": parallel_cycles(TileShape(filters=1, windows=1), windows, depth, filters),
-            "stripes": stripes_cycles(serial, windows, depth, filters, precision),
+            "stripes": stripes_cycles(serial, windows, depth, filters, some.precision_a),
             "dynamic": dynamic_stripes_cycles(serial, a, filters, integers.signed),
             "loom_1": loom_cycles(square, a, w, integers.signed),
         }

@@ -63,7 +63,7 @@ class LeNet:
         return x
 
     def run(self, widths, count=None):
-        """Logits of the first `JUDGED` images, in one array, with tensors rounded; as of `studies.ocr.OnnxNetwork`."""
+        """Logits of the first `JUDGED` images in one array, whatever `count`; see `studies.ocr.OnnxNetwork`."""
         layers = {layer.name: layer for layer in self.layers}
 
         def rounding(name, what, x):
