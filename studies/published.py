@@ -1,6 +1,6 @@
 """What authors published, beside which the studies put their own figures. Accuracies are shares of 1."""
 
-__all__ = ["FIGURE_8_1", "TABLE_4_1", "TABLE_5_1", "TABLE_5_2", "TABLE_6_1", "TABLE_7_1"]
+__all__ = ["DPRED", "FIGURE_8_1", "TABLE_4_1", "TABLE_5_1", "TABLE_5_2", "TABLE_6_1", "TABLE_7_1"]
 
 # Gysel, Ristretto. In tables of tuned networks: the float network, what was reached, and that without tuning.
 TABLE_4_1 = {
@@ -36,3 +36,16 @@ TABLE_7_1 = {
 }
 # The figure is a plot; these of its points are in the text (sections 8.2 and 8.3, table 4.1).
 FIGURE_8_1 = {"dynamic fixed point": {5: 0.9915}, "minifloat": {5: 0.9796, 4: 0.1009}, "fixed point": {8: 0.8890}}
+
+# Delmas et al., DPRed, arXiv:1804.06732: bits left of 16- and of 8-bit networks, speed-ups of 8-bit ones over
+# bit-parallel. Stripes of 2015 and 2016, Dynamic Stripes over Stripes, Loom: over 16-bit parallel, on their networks.
+DPRED = {
+    "traffic_16": 0.35,
+    "traffic_8": 0.33,
+    "activations_8": 1.82,
+    "both_8": 2.81,
+    "stripes_cal": 2.24,
+    "stripes_micro": 1.92,
+    "dynamic_over_stripes": 1.41,
+    "loom": 4.38,
+}
