@@ -136,12 +136,13 @@ def is_tile(name):
     return name is not None and issubclass(target(name).make, SerialGemm)
 
 
-def run_network(network, x, sim="verilator", rows=8, cols=8, lanes=16, tile=None, tile_settings=None):
+def run_network(network, x, sim="verilator", rows=8, cols=8, lanes=16, tile=None, tile_settings=None, memory=None):
     """Run the network on `x` [N, ...], its matrix multiplications and requantisations in Verilog: a `LayerRun` each.
 
     Arrays have `rows` and `cols`; requantisations `cols` lanes, MAC trees `lanes`, or as many as a sum in FP32 says.
     With `tile`, the name of a target like ``stripes``, all matrix multiplications run on that, with its parameters
-    `tile_settings`; bias and rounding behind them are then golden's. Each layer gets golden's activations, which are
+    `tile_settings`; bias and rounding behind them are then golden's. The inputs and the weights of such layers come
+    through ``memory(integers, format, name)``, if that is given, like a `tb.containers.Containers`. Each layer gets golden's activations, which are
     the Verilog's, as every layer's results are compared before the next one runs. What lies between (pooling,
     reshaping, addition, requantisation to minifloats) is golden's.
 
@@ -159,7 +160,8 @@ def run_network(network, x, sim="verilator", rows=8, cols=8, lanes=16, tile=None
         operation = network.operations[step.node.name]
         if isinstance(operation, GemmOperation):
             if is_tile(name := step.node.target if tile is None else tile):
-                yield run_tile(step, operation, name, sim, tile_settings or {})
+                formats = [network.tensors[source].format for source in step.node.inputs]
+                yield run_tile(step, operation, name, sim, tile_settings or {}, formats, memory)
             elif isinstance(operation.spec, MacSpec):
                 yield run_tree(step, operation, sim, lanes)
             else:
@@ -168,9 +170,14 @@ def run_network(network, x, sim="verilator", rows=8, cols=8, lanes=16, tile=None
             yield run_requant(step, operation, sim, cols)
 
 
-def run_tile(step, operation, name, sim, settings):
+def run_tile(step, operation, name, sim, settings, formats, memory):
     """A convolution's or dense layer's matrix multiplication on a tile of serial inner-product units."""
-    call = operation.lower(*step.inputs)
+    inputs = step.inputs
+    if memory is not None:
+        inputs = [from_memory(memory, *pair, step.node.name) for pair in zip(inputs, formats, strict=True)]
+    call = operation.lower(*inputs)
+    if memory is not None:
+        call = replace(call, w=memory(call.w.T, call.spec.w, f"weights of {step.node.name}").T)
     settings, operands = tile_layer(name, call, settings)
     results, cycles = run(name, settings, operands, sim)
     y, spec = results["y"], call.spec
@@ -191,6 +198,11 @@ def run_tile(step, operation, name, sim, settings):
         model=engine.cycles(operands),
         utilisation=macs / (cycles * engine.throughput["per_cycle"]),
     )
+
+
+def from_memory(memory, x, fmt, name):
+    """Activations as they come from a memory in which their channels lie last."""
+    return np.moveaxis(memory(np.moveaxis(x, 1, -1), fmt, f"input of {name}"), -1, 1)
 
 
 def run_gemm(step, operation, sim, rows, cols):

@@ -154,6 +154,28 @@ def test_layers_with_bias_and_rounding_run_on_a_tile_that_is_named(formats, attr
     assert [run.target for run in (conv, dense)] == ["loom"] * 2 and conv.cycles == conv.model
 
 
+def test_what_a_tile_multiplies_comes_from_memory():
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 32, (1, 1, 8, 8), dtype=np.uint8)
+    seen = {}
+
+    def memory(values, fmt, what):
+        seen[what] = values.shape, fmt.name
+        return values
+
+    tile = {"tile": "stripes", "tile_settings": TILES["stripes"]}
+    list(run_network(small_network(rng), x, sim="icarus", memory=memory, **tile))
+    assert seen == {  # channels last; filter by filter
+        "input of conv": ((1, 8, 8, 1), "uint8"),
+        "weights of conv": ((5, 9), "ternary"),
+        "input of dense": ((1, 80), "int8"),
+        "weights of dense": ((3, 80), "int8"),
+    }
+    spoilt = run_network(small_network(rng), x, sim="icarus", memory=lambda values, fmt, what: values * 0, **tile)
+    with pytest.raises(Failure, match="conv: [0-9]+ of 320 results differ"):
+        next(spoilt)
+
+
 def test_what_a_tile_cannot_run_is_refused():
     x = np.zeros((1, 1, 8, 8), np.uint8)
     network = small_network(np.random.default_rng(1))
