@@ -52,7 +52,7 @@ class Crc32(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        kept = Signal(BITS, name="kept")  # its complement is the CRC, which makes it linear
+        kept = Signal(BITS, name="kept", init=(1 << BITS) - 1)  # its complement is the CRC, which makes it linear
         previous, following = Signal(BITS, name="previous"), Signal(BITS, name="following")
         m.d.comb += [previous.eq(Mux(self.crc_start, (1 << BITS) - 1, kept)), self.crc.eq(~kept)]
         for bit, (of_crc, of_word) in taps(self.width).items():

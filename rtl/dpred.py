@@ -28,7 +28,7 @@ class Codec(Engine):
     group: int = parameter(16, "values that share a precision: a power of two, 4 to 256")
     zeros: int = parameter(0, "1 for a bit a value that says whether it is zero")
 
-    sizes = ("n",)
+    sizes = ("values",)
 
     def __post_init__(self):
         self.spec
@@ -40,7 +40,7 @@ class Codec(Engine):
 
     @property
     def boundaries(self):
-        return {"n": around(self.spec.per_word, self.group)}
+        return {"values": around(self.spec.per_word, self.group)}
 
     @property
     def throughput(self):
@@ -57,7 +57,7 @@ class Codec(Engine):
         beats = self.beats(operands)[role]
         return np.ones(beats, bool) if role == "e" else np.arange(1, beats + 1) == beats
 
-    def values(self, rng, n):
+    def drawn(self, rng, n=None):
         """`n` values, or some groups of them."""
         n = rng.integers(1, max(4 * self.group, 64)) if n is None else n
         return random_values(rng, self.spec, n)
@@ -113,8 +113,8 @@ class DpredEncode(Codec):
     def counts(self, operands):
         return operands["x"].size
 
-    def stimulus(self, rng, n=None):
-        x, wrong = self.values(rng, n), n is None and rng.random() < 0.3
+    def stimulus(self, rng, values=None):
+        x, wrong = self.drawn(rng, values), values is None and rng.random() < 0.3
         if not wrong:
             return {"x": x, "n": np.array(x.size)}
         near = max(0, x.size + rng.integers(-2 * self.spec.per_word, 2 * self.spec.per_word, endpoint=True))
@@ -122,7 +122,7 @@ class DpredEncode(Codec):
         return {"x": x, "n": np.array(rng.choice([0, near, far, far]))}
 
     def directed(self, rng, amount=1):
-        many = ({"x": x, "n": np.array(x.size)} for x in (self.values(rng, 20 * self.group) for _ in range(amount)))
+        many = ({"x": x, "n": np.array(x.size)} for x in (self.drawn(rng, 20 * self.group) for _ in range(amount)))
         return [*many, *(self.stimulus(rng) for _ in range(4 * amount))]
 
 
@@ -172,12 +172,12 @@ class DpredDecode(Codec):
     def counts(self, operands):
         return max(1, self.golden(operands)["x"].size)
 
-    def stimulus(self, rng, n=None):
-        words = encode(self.spec, self.values(rng, n))
-        return {"c": mutated(rng, words) if n is None and rng.random() < 0.4 else words}
+    def stimulus(self, rng, values=None):
+        words = encode(self.spec, self.drawn(rng, values))
+        return {"c": mutated(rng, words) if values is None and rng.random() < 0.4 else words}
 
     def directed(self, rng, amount=1):
-        containers = (encode(self.spec, self.values(rng, n)) for n in (*[20 * self.group] * amount, *[None] * (7 * amount)))
+        containers = (encode(self.spec, self.drawn(rng, n)) for n in (*[20 * self.group] * amount, *[None] * (7 * amount)))
         long, other = itertools.islice(containers, amount), containers
         lies = (with_bit(c, 0, bit) for bit, c in zip(np.resize(32 + rng.permutation(32), 2 * amount), other))
         padded = (with_bit(c, -2, 63 - bit) for bit, c in zip(np.resize(rng.permutation(32), 2 * amount), other))

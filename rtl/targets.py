@@ -60,7 +60,6 @@ SMALL = ({"rows": 2, "cols": 3}, {"rows": 4, "cols": 1}, {})
 CODECS = (
     {"word": 16, "group": 8, "signed": 1, "zeros": 1},
     {"group": 4, "signed": 1, "zeros": 1},
-    {"word": 16, "group": 4},
     {},
 )
 

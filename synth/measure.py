@@ -24,7 +24,7 @@ from synth.timing import clock
 __all__ = ["View", "views", "measure", "SEED"]
 
 SEED = 1
-SIZES = {"m": 16, "k": 64, "n": 8, "rows": 64, "channels": 8}  # of the operands under which power is measured
+SIZES = {"m": 16, "k": 64, "n": 8, "rows": 64, "channels": 8, "values": 1024}  # of the operands under which power is measured
 PART_CYCLES = 512
 PRESENTATION = ("__main__", "report")  # files that change no figure
 SOURCES = [path.read_text() for path in sorted(Path(__file__).parent.glob("*.py")) if path.stem not in PRESENTATION]

@@ -115,7 +115,7 @@ class Surroundings:
                 self.sources[role].send_nowait(frame)
 
     async def run(self, cases, slowdown, rng=None):
-        """Send `cases` back to back and require their results, all of them and nothing else."""
+        """Send `cases` back to back and require their results, all of them and nothing else. Pauses of sinks end."""
         wanted = {role: sum(case.beats[role] for case in cases) for role in self.sinks}
         self.expect(wanted, slowdown * sum(case.cycles for case in cases) + 500)
         self.send(cases, rng)

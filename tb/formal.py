@@ -3,10 +3,9 @@
 import tempfile
 from pathlib import Path
 
-from amaranth import Module, ResetSignal, Signal
+from amaranth import Module, ResetSignal, Signal, Value
 from amaranth.back import rtlil
 from amaranth.hdl import Assert, Assume
-from amaranth.lib.wiring import In, Out
 
 from tb.mutate import yosys
 
@@ -25,13 +24,13 @@ opt_merge
 opt_clean
 sat -verify -prove-asserts -set-assumes -set-init begun 0 {steps} top
 """
+ENDS = ("proof did fail", "Reached maximum number of time steps", "no end within")  # of a proof that does not succeed
 
 
 class Property:
     """A module to which components and assertions are added.
 
-    Registers begin with any value; the first cycle is one of reset, and no other is. Inputs, ports of components and
-    those of `anything`, take any value in any cycle.
+    Registers begin with any value; the first cycle is one of reset, and no other is.
 
     Attributes
     ----------
@@ -46,10 +45,14 @@ class Property:
         self.m.d.sync += self.begun.eq(1)
         self.m.d.comb += Assume(ResetSignal() == ~self.begun)
 
-    def add(self, name, component, **driven):
-        """Put `component` in, its inputs free but for the signals `driven` elsewhere."""
+    def add(self, name, component):
+        """Put `component` in. What its inputs are is for the caller to say: `free` or driven."""
         self.m.submodules[name] = component
         return component
+
+    def free(self, *signals):
+        """Let inputs of components take any value in any cycle."""
+        self.inputs += [Value.cast(signal) for signal in signals]
 
     def anything(self, shape, name):
         """An input."""
@@ -75,7 +78,7 @@ class Property:
 def stream_rules(property, stream, name):
     """Require that a beat of an output, once there, stays as it is until it is taken."""
     waits = Signal(name=f"{name}_waits")
-    payload = stream.payload.as_value()
+    payload = Value.cast(stream.payload)
     held = Signal(len(payload), name=f"{name}_held")
     property.m.d.sync += [waits.eq(stream.valid & ~stream.ready), held.eq(payload)]
     property.require(~waits | (stream.valid & (payload == held)))
@@ -84,7 +87,8 @@ def stream_rules(property, stream, name):
 def holds(property, *, cycles=None, induction=None, timeout=None):
     """Whether the assertions of a `Property` hold: in the first `cycles`, or for ever by `induction` over as many.
 
-    An induction that fails says nothing but that so many cycles are too few.
+    An induction that fails says nothing but that so many cycles are too few, and so does the end of `timeout` seconds.
+    The solver is that of Yosys (``sat``).
     """
     steps = f"-tempinduct-baseonly -maxsteps {cycles}" if cycles else f"-tempinduct -maxsteps {induction}"
     with tempfile.TemporaryDirectory() as folder:
@@ -92,6 +96,6 @@ def holds(property, *, cycles=None, induction=None, timeout=None):
         text = rtlil.convert(property.m, name="top", ports=property.inputs, emit_src=False)
         (folder / "design.il").write_text(text)
         proven, output = yosys(SCRIPT.format(steps=steps), folder, timeout)
-    if not proven and "proof did fail" not in output.lower() and "no end" not in output:
+    if not proven and not any(end in output for end in ENDS):
         raise RuntimeError(f"Yosys failed:\n{output[-2000:]}")
-    return proven, output
+    return proven

@@ -1,0 +1,101 @@
+"""LeNet in narrow numbers of four kinds through every bit-serial tile, bit for bit, by way of DPRed containers."""
+
+from pathlib import Path
+
+from quant.approximate import approximate
+from quant.cache import trained
+from quant.data import mnist
+from quant.from_torch import from_module
+from quant.plan import Plan
+from quant.recipes import recipe
+from studies.pruned import pruned
+from tb.containers import Containers
+from tb.network import run_network
+
+__all__ = ["KINDS", "TILES", "markdown", "networks", "runs"]
+
+LANES, FILTERS, WINDOWS = 16, 16, 16
+
+KINDS = {  # name → (whether it is pruned, settings of the plan)
+    "8 bits": (False, {"scheme": "dfp", "widths": {"all": 8}}),
+    "16 bits": (False, {"scheme": "dfp", "widths": {"all": 16}}),
+    "8 bits, pruned": (True, {"scheme": "dfp", "widths": {"all": 8}}),
+    "a width a layer": (False, {"scheme": "dfp-per-layer"}),
+}
+TILES = {  # the bit-parallel one multiplies as much in a cycle as the serial ones at 16 bits
+    "parallel_tile": {"lanes": LANES, "filters": FILTERS},
+    "stripes": {"lanes": LANES, "filters": FILTERS, "windows": WINDOWS},
+    "dynamic_stripes": {"lanes": LANES, "filters": FILTERS, "windows": WINDOWS},
+    "loom": {"lanes": LANES, "filters": FILTERS, "windows": WINDOWS},
+}
+
+
+def networks(dataset, build):
+    """{name of the kind: (golden's network, its figures)}."""
+    start = trained(recipe("lenet"), dataset, build=build).model
+    graphs = {False: start, True: pruned(start, dataset, build)}
+    shape = tuple(dataset.train.images.shape[1:])
+    found = {}
+    for name, (cut, settings) in KINDS.items():
+        graph = from_module(graphs[cut].eval(), shape)
+        plan = Plan(margin=0.01, unsigned=True, **settings)
+        result = approximate(graph, dataset, plan, build=Path(build) / "studies", name=f"lenet, {name}", progress=False)
+        found[name] = result.network, result.figures
+    return found
+
+
+def runs(build, *, images=1, sim="verilator", tiles=TILES, prepared=None):
+    """A row of JSON values for each kind of network and each tile.
+
+    Every layer's results equal golden's, its cycles the model's, and the containers of golden and of the Verilog each
+    other, or this raises.
+
+    Parameters
+    ----------
+    build : path
+        Folder of the trained networks.
+    images : int
+        Of the test set.
+    prepared : (dict, images), optional
+        What `networks` returns, and inputs, instead of LeNet's.
+
+    Raises
+    ------
+    Failure
+        If anything differs.
+    """
+    if prepared is None:
+        dataset = mnist()
+        prepared = networks(dataset, build), dataset.test.images
+    found, x = prepared
+    rows = []
+    for kind, (network, figures) in found.items():
+        for tile, settings in tiles.items():
+            memory = Containers(sim=sim if tile == next(iter(tiles)) else None)  # the same ones for every tile
+            layers = list(run_network(network, x[:images].numpy(), sim=sim, tile=tile, tile_settings=settings, memory=memory))
+            rows.append(
+                {
+                    "network": kind,
+                    "test": figures["test"]["test"],
+                    "tile": tile,
+                    "layers": [{"name": layer.name, "cycles": layer.cycles, "macs": layer.macs} for layer in layers],
+                    "cycles": sum(layer.cycles for layer in layers),
+                    "plain_bits": memory.plain,
+                    "container_bits": memory.packed,
+                }
+            )
+            print(f"{kind}, {tile}: {rows[-1]['cycles']:,} cycles, every result and the model equal", flush=True)
+    return rows
+
+
+def markdown(rows):
+    """The rows as a table."""
+    baseline = {row["network"]: row["cycles"] for row in rows if row["tile"] == "parallel_tile"}
+    lines = ["| network | golden, test images | tile | cycles of an image | of the parallel tile's | traffic in containers |"]
+    lines.append("|---|---:|---|---:|---:|---:|")
+    for row in rows:
+        share, traffic = baseline[row["network"]] / row["cycles"], row["container_bits"] / row["plain_bits"]
+        lines.append(
+            f"| {row['network']} | {row['test']:.2%} | `{row['tile']}` | {row['cycles']:,} | {share:.2f} x faster | {traffic:.0%} |"
+        )
+    return "\n".join(lines) + "\n"
