@@ -32,6 +32,10 @@ ODD = [
     ("requant", {"lanes": 1, "x": "int29", "y": "uint1", "m_width": 32}),
     ("requant", {"lanes": 2, "y": "uint16", "m_width": 9, "b_width": 61}),
     ("ternary_layer", {"rows": 1, "cols": 1, "y": "int2", "acc_width": 9, "m_width": 2, "b_width": 2}),
+    ("dpred_encoder", {"group": 256, "zeros": 1}),
+    ("dpred_encoder", {"word": 16, "group": 4}),
+    ("dpred_decoder", {"group": 256, "zeros": 1}),
+    ("dpred_decoder", {"word": 16, "group": 4}),
 ]
 
 
