@@ -75,7 +75,8 @@ class Unpacker(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         size, held = self.layout, room(self.layout)
-        low = (size.memory - 1).bit_length()  # bits of a number that is less than a word's
+        low = (size.memory - 1).bit_length()  # bits of a number that is less than a body word's bits
+        last = (size.per_word - 1).bit_length()  # or than the values of a memory word
         window, fill = Signal(held, name="window"), Signal(range(held + 1), name="fill")
         left = Signal(self.count_bits, name="left")
         valid, free = Signal(name="piece_valid"), Signal(name="piece_free")
@@ -103,7 +104,8 @@ class Unpacker(wiring.Component):
         with m.Elif(cuts | takes):
             m.d.sync += [window.eq(kept | fresh), fill.eq(Cat(rest[:low], (rest[low:] + takes)[: len(fill) - low]))]
             with m.If(cuts):
-                m.d.sync += left.eq(Mux(left > size.per_word, (left - size.per_word)[: len(left)], 0))
+                fewer = Cat(left[:last], (left[last:] - 1)[: len(left) - last])
+                m.d.sync += left.eq(Mux(left[last:].any(), fewer, 0))
         with m.If(free):
             m.d.sync += valid.eq(cuts)
         for part, piece in enumerate(pieces):
@@ -119,6 +121,8 @@ class Unpacker(wiring.Component):
         """What the slices of the next memory word are made of, and how many bits that is."""
         size = self.layout
         longest = size.longest // size.parts  # bits of a slice
+        low = (size.per_word - 1).bit_length()
+        full = left[low:].any()  # the memory word has all its values
         opens, held = Const(1, 1), None  # whether a group begins; the width field of the one that does not
         if size.words > 1:
             index, held = Signal(range(size.words), name="index"), Signal(size.field, name="held")
@@ -127,7 +131,8 @@ class Unpacker(wiring.Component):
         for part in range(size.parts):
             name = f"part_{part}"
             there = Signal(size.slice, name=f"{name}_there")
-            m.d.comb += there.eq(Cat(left > part * size.slice + i for i in range(size.slice)))
+            more = range(part * size.slice + 1, (part + 1) * size.slice + 1)
+            m.d.comb += there.eq(Cat(full | (left[:low] >= i) if i < size.per_word else full for i in more))
             head = Signal(range(size.field + 1), name=f"{name}_head")
             m.d.comb += head.eq(Mux(opens & there[0], size.field, 0))
             field, payload = bits[: size.field], bits[size.field : longest]

@@ -1,7 +1,9 @@
 """The DPRed container against a slow writer and reader of its description, and against everything that is none."""
 
+import re
 import time
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from golden.dpred import FRAME_BITS, DpredSpec, decode, encode
 from golden.errors import InputError
+from rtl.dpred_stimulus import mutated, random_values
 
 SPECS = [
     DpredSpec(word=word, signed=signed, group=group, zeros=zeros)
@@ -78,14 +81,6 @@ def slow_decode(words):
             value = take(precision) if one else 0
             values.append(value - (value >> precision - 1 << precision if signed else 0))
     return values
-
-
-def random_values(rng, spec, count):
-    """Values of all precisions, in runs, many of them zero."""
-    lo, hi = spec.format.lo, spec.format.hi
-    bits = np.repeat(rng.integers(0, spec.word + 1, -(-count // 4)), 4)[:count]
-    values = rng.integers(lo, hi, count, endpoint=True) >> (spec.word - bits)
-    return np.where(rng.random(count) < rng.choice([0, 0.5, 0.95]), 0, values)
 
 
 @st.composite
@@ -219,28 +214,6 @@ def test_what_is_no_container_is_refused(words, message):
     assert "\n" not in str(caught.value)
 
 
-def mutated(rng, words):
-    """`words`, with some of them flipped, cut, padded, swapped or random."""
-    words = words.copy()
-    for _ in range(rng.choice([1, 1, 2, 5])):
-        size, kind = len(words), rng.integers(6)
-        at = rng.integers(size) if size else 0
-        if kind == 0 and size:
-            words[at] ^= np.uint64(1) << np.uint64(rng.integers(64))
-        elif kind == 1:
-            words = words[:at] if rng.random() < 0.5 else np.delete(words, slice(at, at + 1))
-        elif kind == 2:
-            words = np.insert(words, rng.integers(size + 1), rng.choice([0, rng.integers(1 << 63)]))
-        elif kind == 3 and size > 1:
-            other = rng.integers(size)
-            words[[at, other]] = words[[other, at]]
-        elif kind == 4 and size:
-            words[at] = rng.integers(1 << 64, dtype=np.uint64)
-        elif kind == 5 and size:  # a header that lies
-            words[0] = words[0] & np.uint64(0xFFFFFFFF) | np.uint64(rng.integers(300)) << np.uint64(32)
-    return sealed(words) if len(words) and rng.random() < 0.3 else words
-
-
 def fuzz(count, seed):
     """Decode `count` mutants: how many were refused."""
     rng, refused, containers = np.random.default_rng(seed), 0, []
@@ -268,3 +241,13 @@ def test_mutated_containers():
 @pytest.mark.long
 def test_a_hundred_thousand_mutated_containers():
     assert fuzz(100_000, 4) > 80_000
+
+
+def test_the_example_of_the_documentation():
+    text = (Path(__file__).parents[1] / "docs" / "dpred.md").read_text()
+    spec, values = DpredSpec(word=8, signed=True, group=4, zeros=True), [0, 3, 1, 0, 9, -1, 0, 2, 5]
+    octets = bytes.fromhex(" ".join(re.findall(r"^\| `((?:[0-9a-f]{2} ){7}[0-9a-f]{2})` \|", text, re.M)))
+    assert octets == encode(spec, values).tobytes()
+    bits = "".join("".join(re.findall(r"`([01]+)`", row)) for row in re.findall(r"^\| ((?:`[01]+` ?)+)\|", text, re.M))
+    body, length = slow_body(spec, values)
+    assert bits[::-1] == f"{body:0{length}b}" and len(bits) == spec.bits(values) == 43

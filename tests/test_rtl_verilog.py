@@ -43,6 +43,10 @@ ODD = [
     ("mac_tree_minifloat", {"lanes": 5, "a": "e4m3", "w": "pow2_4", "bias": "e2m1", "y": "mini_e1m4", "relu": 1}),
     ("mac_tree_minifloat", {"lanes": 1, "accumulate": "fp32", "a": "int8e-3", "w": "e5m2", "bias": "int9", "y": "e3m2"}),
     ("mac_tree_minifloat", {"lanes": 2, "accumulate": "fp32", "a": "fp16", "w": "fp16", "bias": "fp16", "y": "mini_e5m20"}),
+    ("dpred_encoder", {"group": 256, "zeros": 1}),
+    ("dpred_encoder", {"word": 16, "group": 4}),
+    ("dpred_decoder", {"group": 256, "zeros": 1}),
+    ("dpred_decoder", {"word": 16, "group": 4}),
 ]
 
 
