@@ -170,6 +170,21 @@ class SerialGemm(Engine):
             "w": sized(rng, self.w, (k, n), (self.shape.passes(k), -(-n // self.shape.cols))),
         }
 
+    def directed(self, rng, amount=1):
+        """Passes that one number alone makes long, and tiles so short that they wait for the drain."""
+        rows, cols, lanes = self.shape.rows, self.shape.cols, self.lanes
+        longest = self.spec(1).longest
+        for _ in range(amount):
+            for _ in range(2):
+                operands = self.stimulus(rng, m=rows, k=min(2 * lanes, longest), n=cols)
+                for key in ("a", "w"):
+                    fmt, alone = getattr(self, key), np.zeros_like(operands[key])
+                    alone.flat[rng.integers(alone.size)] = rng.choice([fmt.lo, fmt.hi]) >> rng.integers(fmt.width)
+                    operands[key] = alone
+                yield operands
+            operands = self.stimulus(rng, m=2 * rows, k=1, n=2 * cols)
+            yield operands | {key: operands[key] & 1 for key in ("a", "w")}
+
 
 def sized(rng, fmt, shape, parts):
     """Integers of `fmt`, those of each of `parts` of the matrix cut to some of their bits, and some parts zero."""

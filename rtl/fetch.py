@@ -27,10 +27,10 @@ def fetcher(m, plan, control, entries, arriving, i):
     control : rtl.column.ColumnControl
         The column's.
     entries : list of dict
-        Of each pass that the tile holds: its activations ``a``, and with ``plan.trim`` the lowest digit ``low`` of each
-        group.
+        Of each pass that the tile holds: its activations ``a``, without the ``plan.passing`` lowest digits, and with
+        ``plan.trim`` the lowest digit ``low`` of each group.
     arriving : dict
-        The same of the pass at the port, which may be the one; ``loads`` are the entries into which it is taken.
+        Of the pass at the port, which may be the one: the same, all digits; ``loads`` are the entries into which it is taken.
     i : int
         Number of the column.
     """
@@ -38,27 +38,28 @@ def fetcher(m, plan, control, entries, arriving, i):
     at = [Const(1, 1)]
     if plan.entries > 1:
         at = decoded(m, control.entry_next, plan.entries, f"entry_next_{i}")
-    arrives = Signal(name=f"arrives_{i}")
-    m.d.comb += arrives.eq(picked(at, arriving["loads"]))
     if plan.trim:
         m.d.comb += control.low_next.eq(picked(at, [entry["low"][group] for entry in entries]))
-        first = decoded(m, arriving["low"][group], digits.a_digits, f"first_{i}")
-    else:
-        first = [Const(1, 1)]
     place = decoded(m, control.at_next, digits.a_digits, f"place_{i}")
-    pairs = [(e, d) for e in range(plan.entries) for d in range(digits.a_digits)]
+    fresh = []  # by the digit, whether it is one of the pass that arrives
+    if i == 0 or not plan.shape.dense:  # in a dense tile, others have their turn when it is there
+        arrives = Signal(name=f"arrives_{i}")
+        m.d.comb += arrives.eq(picked(at, arriving["loads"]))
+        first = decoded(m, arriving["low"][group], digits.a_digits, f"first_{i}") if plan.trim else [Const(1, 1)]
+        fresh = [Signal(name=f"new_{i}_{d}") for d in range(len(first))]
+        m.d.comb += [signal.eq(arrives & chosen) for signal, chosen in zip(fresh, first)]
+    pairs = [(e, d) for e in range(plan.entries) for d in range(plan.passing, digits.a_digits)]
     kept = [Signal(name=f"kept_{i}_{e}_{d}") for e, d in pairs]
     for signal, (e, d) in zip(kept, pairs):
-        m.d.comb += signal.eq(at[e] & place[d] & ~arrives if d < len(first) else at[e] & place[d])
-    new = [Signal(name=f"new_{i}_{d}") for d in range(len(first))]
-    m.d.comb += [signal.eq(arrives & chosen) for signal, chosen in zip(new, first)]
+        m.d.comb += signal.eq(at[e] & place[d] & ~arrives if d < len(fresh) else at[e] & place[d])
 
     def digit(lane):
-        codes = [extended(digits.a, x["a"][lane], digits.a_digits * digits.a_digit) for x in (*entries, arriving)]
-        bits = []
-        for b in range(digits.a_digit):
-            *stored, fresh = (code[b :: digits.a_digit] for code in codes)
-            bits.append(Cat(Cat(stored) & Cat(kept), fresh[: len(new)] & Cat(new)).any())
+        size, bits = digits.a_digit, []
+        codes = [extended(digits.a, entry["a"][lane], (digits.a_digits - plan.passing) * size) for entry in entries]
+        codes.append(extended(digits.a, arriving["a"][lane], digits.a_digits * size))
+        for b in range(size):
+            *stored, new = (code[b::size] for code in codes)
+            bits.append((Cat(*stored, new[: len(fresh)]) & Cat(*kept, *fresh)).any())
         return Cat(bits)
 
     return digit

@@ -162,10 +162,11 @@ class SerialTile(wiring.Component):
         entries, loads = [], [Signal(name=f"loads_{e}") for e in range(plan.entries)]
         for e in range(plan.entries):
             m.d.comb += loads[e].eq(gives & opens & into[e])
-            kept = [Signal(digits.a.width, name=f"a_{e}_{i}", reset_less=True) for i in range(plan.activations)]
+            kept = [Signal(plan.kept_width, name=f"a_{e}_{i}", reset_less=True) for i in range(plan.activations)]
             entry = {"a": kept, "last": [Signal(name=f"last_{e}", reset_less=True)] * plan.groups}
             with m.If(loads[e]):
-                m.d.sync += [entry["last"][0].eq(last), Cat(kept).eq(self.a.payload.data.as_value())]
+                m.d.sync += entry["last"][0].eq(last)
+                m.d.sync += [code.eq(self.a.payload.data[i][-plan.kept_width :]) for i, code in enumerate(kept)]
                 for key, values in ranges.items():
                     entry[key] = [Signal.like(v, name=f"{key}_{e}_{g}", reset_less=True) for g, v in enumerate(values)]
                     m.d.sync += [register.eq(value) for register, value in zip(entry[key], values)]

@@ -88,7 +88,13 @@ class Stripes(SerialGemm):
 
     def stimulus(self, rng, **sizes):
         """Precisions that are just enough, too small, or neither."""
-        operands = super().stimulus(rng, **sizes)
+        return self.with_precision(rng, super().stimulus(rng, **sizes))
+
+    def directed(self, rng, amount=1):
+        return (self.with_precision(rng, operands) for operands in super().directed(rng, amount))
+
+    def with_precision(self, rng, operands):
+        """The operands with a precision that is just enough, too small, or neither."""
         enough = int(group_precision(operands["a"].reshape(-1), self.a.signed))
         p = rng.choice([enough, max(1, enough - 1), rng.integers(1, self.a.width, endpoint=True), self.a.width])
         return operands | {"p": np.array(p), "cut": np.array(1)}

@@ -66,6 +66,16 @@ class TilePlan:
         return self.digits.a_digits > 1
 
     @property
+    def passing(self):
+        """Lowest digits of an activation that are fetched from the port only: every step begins as its pass arrives."""
+        return int(self.fetches and self.entries == 1 and self.digits.w_digits == 1 and not self.trim)
+
+    @property
+    def kept_width(self):
+        """Bits of an activation in an entry."""
+        return self.digits.a.width - self.passing * self.digits.a_digit
+
+    @property
     def activations(self):
         """Activations in a pass."""
         return self.shape.rows * self.shape.lanes
@@ -85,7 +95,7 @@ class TilePlan:
         """One-bit registers of the tile."""
         digits, planes = self.digits, int(self.digits.w_digits > 1)
         known = self.top_bits * self.groups * (1 + self.trim) + 1
-        operands = self.entries * (self.activations * digits.a.width + known)
+        operands = self.entries * (self.activations * self.kept_width + known)
         weights = self.weights * digits.w_digit + planes
         operands += weights * (self.columns if self.shape.dense else self.slots)
         turns = index_bits(self.columns) if self.shape.dense else 0

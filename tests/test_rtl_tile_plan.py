@@ -12,14 +12,16 @@ LOOM = Digits(**FORMATS, a_digit=4, w_digit=1)
 
 def test_groups_share_the_operands_of_the_passes_that_they_may_be_ahead():
     plans = [TilePlan(shape=TileShape(), digits=STRIPES, groups=16, run_ahead=r) for r in (0, 1, 2)]
+    assert [plan.passing for plan in plans] == [1, 0, 0]
     assert [(plan.columns, plan.together, plan.slots, plan.entries) for plan in plans] == [
         (16, 1, 1, 1),
         (16, 1, 2, 2),
         (16, 1, 3, 3),
     ]
     pass_bits = 2 * 256 * 16 + 16 * 4 + 1  # activations and weights, precisions, last
+    passing = 256  # alone, they need not keep the lowest bits, which go to the units as they come
     grown = [late.flip_flops - soon.flip_flops for soon, late in zip(plans, plans[1:])]
-    assert grown == [pass_bits + 16 * (1 + 1) + 1, pass_bits + 16 * (1 + 1) + 1]  # slots and places of columns; `into`
+    assert grown == [pass_bits + passing + 16 * (1 + 1) + 1, pass_bits + 16 * (1 + 1) + 1]  # slots and places of columns; `into`
 
 
 def test_columns_of_a_dense_tile_keep_weights_of_their_own():

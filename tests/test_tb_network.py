@@ -166,8 +166,8 @@ def test_what_a_tile_cannot_run_is_refused():
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["stripes", "dynamic_stripes", "loom"])
-def test_a_layer_of_lenet_on_a_tile_of_sixteen_by_sixteen_by_sixteen(name):
+@pytest.mark.parametrize(("name", "bits"), [("stripes", 8), ("loom", 8 * 8)])
+def test_a_layer_of_lenet_on_a_tile_of_sixteen_by_sixteen_by_sixteen(name, bits):
     """Its second convolution: 64 windows, 500 products, 50 filters."""
     rng = np.random.default_rng(1)
     net = Builder("uint8", (20, 12, 12))
@@ -177,5 +177,4 @@ def test_a_layer_of_lenet_on_a_tile_of_sixteen_by_sixteen_by_sixteen(name):
     tile = {"tile": name, "tile_settings": {"lanes": 16, "filters": 16, "windows": 16}}
     [conv2] = run_network(net.build(), x, **tile)
     assert conv2.tiles == 16 and conv2.macs == 64 * 500 * 50 and conv2.cycles == conv2.model
-    parallel = 64 * 4 * 32  # cycles of a bit-parallel tile of as many products
-    assert conv2.cycles < parallel  # of 16 times as many units, at 8 bits or fewer
+    assert conv2.cycles <= 16 * 32 * bits + 16 + 2  # 4 by 4 tiles of 32 passes
