@@ -187,7 +187,7 @@ def tile_cycles(times, last, *, windows, run_ahead=0, turns=False, stages=1):
 
 
 def parallel_cycles(shape, m, k, n):
-    """Cycles of the bit-parallel tile, which has one window: a pass a cycle, and products in a register of their own."""
+    """Cycles of the bit-parallel tile, which has one window: a pass a cycle, products in a register."""
     return steady_cycles(shape, m, k, n, 1, stages=2)
 
 

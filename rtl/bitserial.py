@@ -1,31 +1,22 @@
-"""GEMM on tiles of serial inner-product units: bit-parallel, Stripes, Dynamic Stripes and Loom."""
+"""GEMM on tiles of serial inner-product units: what its engines share, and the bit-parallel one."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
 
-from golden.bitserial import (
-    TileShape,
-    activation_groups,
-    dynamic_stripes_cycles,
-    loom_cycles,
-    parallel_cycles,
-    stripes_cycles,
-    weight_groups,
-)
+from golden.bitserial import TileShape, activation_groups, parallel_cycles, weight_groups
 from golden.errors import InputError
 from golden.formats import Integer, UnitFormat
 from golden.gemm import Exact, GemmSpec, gemm
-from golden.precision import check_precision, group_precision, planes, value_precision
 from rtl.beats import Beats, pack_fields, unpack_fields
 from rtl.engine import Engine, around, parameter
 from rtl.gemm import assemble, random_integers
-from rtl.precision import PrecisionDetector
-from rtl.serial_tile import SerialTile, TilePlan
+from rtl.serial_tile import SerialTile
 from rtl.sip import Digits, SerialUnit
+from rtl.tile_plan import TilePlan
 
-__all__ = ["DynamicStripes", "Loom", "ParallelTile", "SerialGemm", "Stripes"]
+__all__ = ["ParallelTile", "SerialGemm"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +170,21 @@ class SerialGemm(Engine):
             "w": sized(rng, self.w, (k, n), (self.shape.passes(k), -(-n // self.shape.cols))),
         }
 
+    def directed(self, rng, amount=1):
+        """Passes that one number alone makes long, and tiles so short that they wait for the drain."""
+        rows, cols, lanes = self.shape.rows, self.shape.cols, self.lanes
+        longest = self.spec(1).longest
+        for _ in range(amount):
+            for _ in range(2):
+                operands = self.stimulus(rng, m=rows, k=min(2 * lanes, longest), n=cols)
+                for key in ("a", "w"):
+                    fmt, alone = getattr(self, key), np.zeros_like(operands[key])
+                    alone.flat[rng.integers(alone.size)] = rng.choice([fmt.lo, fmt.hi]) >> rng.integers(fmt.width)
+                    operands[key] = alone
+                yield operands
+            operands = self.stimulus(rng, m=2 * rows, k=1, n=2 * cols)
+            yield operands | {key: operands[key] & 1 for key in ("a", "w")}
+
 
 def sized(rng, fmt, shape, parts):
     """Integers of `fmt`, those of each of `parts` of the matrix cut to some of their bits, and some parts zero."""
@@ -207,169 +213,3 @@ class ParallelTile(SerialGemm):
     def cycles(self, operands):
         (m, k), n = operands["a"].shape, operands["w"].shape[1]
         return parallel_cycles(self.shape, m, k, n)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stripes(SerialGemm):
-    """A `SerialGemm` with activations bit by bit, of a precision that comes with the layer.
-
-    Operand `p` is that precision. An activation that needs more is refused, unless `cut` is 1: then its upper bits are
-    not looked at, and result `e` says of each tile whether there was one.
-    """
-
-    windows: int = parameter(4, "windows, which share weights, 1 to 16")
-    dense: int = parameter(0, "1: columns of their own weights for the activations of one window, for dense layers")
-
-    operands = ("a", "w", "p", "cut")
-    results = ("y", "e")
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.a.width < 2:
-            raise InputError(f"a must have 2 bits or more, not be {self.a}")
-
-    @property
-    def plan(self):
-        return TilePlan(shape=self.shape, digits=self.digits(), static=True)
-
-    @property
-    def slowest_pass(self):
-        return max(self.a.width, self.windows if self.dense else 1)
-
-    def check(self, operands):
-        self.require(operands)
-        found = super().check(operands)
-        for key, least, most in (("p", 1, self.a.width), ("cut", 0, 1)):
-            value = np.asarray(operands[key])
-            if value.shape != () or value.dtype.kind not in "iu" or not least <= int(value) <= most:
-                raise InputError(f"{key} must be one integer, {least} to {most}, not {operands[key]!r}")
-            found[key] = value.astype(np.int64)
-        if not found["cut"]:
-            check_precision(found["a"], self.a.signed, int(found["p"]), "a")
-        return found
-
-    def operands_of(self, a, w):
-        """The precision is that of all activations together."""
-        precision = group_precision(np.asarray(a).reshape(-1), self.a.signed)
-        return super().operands_of(a, w) | {"p": np.array(int(precision)), "cut": np.array(0)}
-
-    def golden(self, operands):
-        a, p = operands["a"], int(operands["p"])
-        short = ((value_precision(a, self.a.signed) > p) & (a != 0)).any(axis=1)
-        down, across = self.tiles(operands)
-        short = np.pad(short, (0, down * self.shape.rows - len(short))).reshape(down, -1).any(axis=1)
-        seen = a.astype(np.int64) & ((1 << p) - 1)
-        if self.a.signed:
-            seen = (seen ^ (1 << p >> 1)) - (1 << p >> 1)
-        return super().golden(operands | {"a": seen}) | {"e": np.repeat(short.astype(np.int64), across)}
-
-    def pack(self, operands):
-        tiles = np.prod(self.tiles(operands))
-        p = np.full((tiles, 1), operands["p"] - 1)
-        return super().pack(operands) | {"p": Beats(pack_fields((p, self.plan.top_bits)), np.ones(tiles, bool))}
-
-    def beats(self, operands):
-        return super().beats(operands) | {"e": int(np.prod(self.tiles(operands)))}
-
-    def unpack(self, operands, beats):
-        [flags] = unpack_fields(beats["e"].data, 1, 1)
-        return super().unpack(operands, beats) | {"e": flags[:, 0].astype(np.int64)}
-
-    def cycles(self, operands):
-        (m, k), n = operands["a"].shape, operands["w"].shape[1]
-        return stripes_cycles(self.shape, m, k, n, int(operands["p"]))
-
-    def stimulus(self, rng, **sizes):
-        """Precisions that are just enough, too small, or neither."""
-        operands = super().stimulus(rng, **sizes)
-        enough = int(group_precision(operands["a"].reshape(-1), self.a.signed))
-        p = rng.choice([enough, max(1, enough - 1), rng.integers(1, self.a.width, endpoint=True), self.a.width])
-        return operands | {"p": np.array(p), "cut": np.array(1)}
-
-
-@dataclass(frozen=True, kw_only=True)
-class DynamicStripes(SerialGemm):
-    """A `SerialGemm` with activations bit by bit, of a precision that is detected for each group of them."""
-
-    windows: int = parameter(4, "windows, which share weights, 1 to 16")
-    groups: int = parameter(1, "groups of windows, each with a precision of its own: a divisor of windows")
-    run_ahead: int = parameter(0, "passes that a group may be ahead of the slowest, 0 to 7")
-    trim: int = parameter(0, "1: passes begin at the lowest bit that any activation of the group has")
-    dense: int = parameter(0, "1: columns of their own weights for the activations of one window, for dense layers")
-
-    def flags(self):
-        super().flags()
-        if not 0 <= self.run_ahead <= 7:
-            raise InputError(f"run_ahead must be 0 to 7, not {self.run_ahead}")
-        if self.groups < 1 or self.windows % self.groups:
-            raise InputError(f"groups must divide the {self.windows} windows, not be {self.groups}")
-        if self.dense and (self.groups > 1 or self.run_ahead):
-            raise InputError("dense tiles have one group and no run_ahead: their activations are those of one window")
-
-    @property
-    def plan(self):
-        return TilePlan(
-            shape=self.shape,
-            digits=self.digits(),
-            groups=self.groups,
-            run_ahead=self.run_ahead,
-            trim=bool(self.trim) and self.a.width > 1,
-        )
-
-    def parts(self):
-        if self.a.width == 1:
-            return super().parts()
-        count = self.plan.activations // self.groups
-        return super().parts() | {"detector": PrecisionDetector(fmt=self.a, count=count, trim=self.plan.trim)}
-
-    @property
-    def slowest_pass(self):
-        return max(self.a.width, self.windows if self.dense else 1)
-
-    def cycles(self, operands):
-        ahead = dict(groups=self.groups, run_ahead=self.run_ahead, trim=bool(self.trim))
-        return dynamic_stripes_cycles(self.shape, operands["a"], operands["w"].shape[1], self.a.signed, **ahead)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Loom(SerialGemm):
-    """A `SerialGemm` with both operands bit by bit: weights in planes, as many as their pass needs."""
-
-    windows: int = parameter(4, "windows, which share weights, 1 to 16")
-    s: int = parameter(1, "bits of the activations in a cycle: 1, 2 or 4")
-    dense: int = parameter(0, "1: columns of their own weights for the activations of one window, for dense layers")
-
-    def flags(self):
-        super().flags()
-        if self.s not in (1, 2, 4):
-            raise InputError(f"s must be 1, 2 or 4, not {self.s}")
-
-    @property
-    def plan(self):
-        return TilePlan(shape=self.shape, digits=self.digits(a_digit=self.s, w_digit=1))
-
-    def parts(self):
-        if self.a.width <= self.s:
-            return super().parts()
-        return super().parts() | {"detector": PrecisionDetector(fmt=self.a, count=self.plan.activations, digit=self.s)}
-
-    @property
-    def slowest_pass(self):
-        step = -(-self.a.width // self.s)
-        return self.w.width * max(step, self.windows if self.dense else 1)
-
-    def weights(self, operands, down):
-        groups = weight_groups(self.shape, operands["w"])
-        across, passes, _ = groups.shape
-        columns = self.shape.windows if self.shape.dense else 1
-        precision = group_precision(groups, True)
-        beats = []
-        for group, count in zip(groups.reshape(across * passes, columns, -1), precision.reshape(-1)):
-            bits = planes(group, count).transpose(2, 0, 1)  # [planes, columns, weights]
-            whole = np.broadcast_to(np.arange(1, count + 1)[:, None, None] == count, (*bits.shape[:2], 1))
-            beats.append(np.concatenate([bits, whole], axis=2).reshape(-1, bits.shape[2] + 1))
-        data = np.tile(np.packbits(np.concatenate(beats).astype(np.uint8), axis=1, bitorder="little"), (down, 1))
-        return Beats(data, np.ones(len(data), bool))
-
-    def cycles(self, operands):
-        return loom_cycles(self.shape, operands["a"], operands["w"], self.a.signed, digit=self.s)

@@ -30,16 +30,19 @@ class ColumnControl(wiring.Component):
     given : In(1)
         The column is given a step, for which it has `room`.
     room : Out(1)
-    entry : Out
-        If there are several: where the operands of the step at work lie.
+    entry, entry_next : Out
+        If there are several: where the operands of the step at work lie, and of that in the next cycle of `run`.
     top, low : In
         Of that step: the highest digit of `a` and, with `trim`, the lowest.
+    low_next : In
+        With `trim`: the lowest of `entry_next`.
     last : In(1)
         Whether its pass is the last of a tile.
     whole : In(1)
         Whether it is the last step of its pass.
-    at : Out
-        If there are several: the digit of `a`.
+    at_next, fetches : Out
+        If there are several: the digit of `a` in the next cycle of `run`, and whether to fetch it. Neither is late: what
+        waits for the drain keeps what it has.
     run : Out(1)
         Whether the column moves: the enable of its units.
     highest, adds, fresh, ends, negative, shift : Out
@@ -55,9 +58,9 @@ class ColumnControl(wiring.Component):
         at = index_bits(digits.a_digits)
         ports = {"given": In(1), "room": Out(1), "last": In(1), "run": Out(1), "adds": Out(1), "fresh": Out(1)}
         ports |= {"ends": Out(1), "emptied": In(1), "full": Out(1)}
-        ports |= {"entry": Out(index_bits(entries))} if entries > 1 else {}
-        ports |= {"top": In(at), "at": Out(at)} if at else {}
-        ports |= {"low": In(at)} if trim else {}
+        ports |= dict.fromkeys(("entry", "entry_next"), Out(index_bits(entries))) if entries > 1 else {}
+        ports |= {"top": In(at), "at_next": Out(at), "fetches": Out(1)} if at else {}
+        ports |= {"low": In(at), "low_next": In(at)} if trim else {}
         ports |= {"whole": In(1)} if digits.w_digits > 1 else {}
         ports |= {"highest": Out(1)} if digits.signs else {}
         ports |= {"negative": Out(1)} if digits.negates else {}
@@ -70,10 +73,22 @@ class ColumnControl(wiring.Component):
         waiting = Signal(self.slots)  # bit i: there are more than i steps
         works, finishes, stuck = (Signal(name=name) for name in ("works", "finishes", "stuck"))
         whole = self.whole if digits.w_digits > 1 else Const(1, 1)
-        highest = Const(1, 1)
+        at, highest = Const(0, 0), Const(1, 1)
         if digits.a_digits > 1:
+            count, count_next = (Signal(len(self.top), name=name) for name in ("count", "count_next"))
+            at = count
+            if self.trim:
+                at = Signal(len(count), name="at")
+                m.d.comb += at.eq((count + self.low)[: len(count)])
             highest = Signal(name="is_highest")
-            m.d.comb += highest.eq(self.at == self.top)
+            m.d.comb += [
+                highest.eq(at == self.top),
+                count_next.eq(Mux(waiting[0] & ~highest, (count + 1)[: len(count)], 0)),
+                self.at_next.eq((count_next + self.low_next)[: len(count)] if self.trim else count_next),
+                self.fetches.eq(self.run | ~waiting[0]),
+            ]
+            with m.If(self.run):
+                m.d.sync += count.eq(count_next)
         m.d.comb += [
             works.eq(waiting[0] & self.run),
             finishes.eq(works & highest),
@@ -86,15 +101,10 @@ class ColumnControl(wiring.Component):
             m.d.sync += waiting.eq(Cat(waiting[1:], 0))
 
         if self.entries > 1:
-            with m.If(finishes & whole):
-                m.d.sync += self.entry.eq(successor(self.entry, self.entries))
-        at = Const(0, 0)
-        if digits.a_digits > 1:
-            count = Signal(len(self.at), name="count")
-            at = self.at
-            with m.If(works):
-                m.d.sync += count.eq(Mux(highest, 0, (count + 1)[: len(count)]))
-            m.d.comb += self.at.eq((count + self.low)[: len(count)] if self.trim else count)
+            ended = waiting[0] & highest & whole
+            m.d.comb += self.entry_next.eq(Mux(ended, successor(self.entry, self.entries), self.entry))
+            with m.If(self.run):
+                m.d.sync += self.entry.eq(self.entry_next)
         plane = Const(0, 0)
         if digits.w_digits > 1:
             plane = Signal(index_bits(digits.w_digits), name="plane")

@@ -1,100 +1,20 @@
 """The tile of serial inner-product units as a streaming GEMM engine."""
 
-from dataclasses import dataclass
 from functools import reduce
 from operator import and_, or_
 
-from amaranth import Cat, ClockSignal, Const, Module, Mux, Signal
+from amaranth import Cat, ClockSignal, Const, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.bitserial import TileShape
 from rtl.blocks import place
-from rtl.column import ColumnControl, control_flip_flops, successor
+from rtl.column import ColumnControl, successor
+from rtl.fetch import fetcher, picked, whole
 from rtl.precision import PrecisionDetector, decoded, index_bits, needed
-from rtl.sip import Digits, SerialUnit
+from rtl.sip import SerialUnit
 from rtl.streams import packets, singles
 
-__all__ = ["SerialTile", "TilePlan"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TilePlan:
-    """What a `SerialTile` is made of.
-
-    Parameters
-    ----------
-    shape : TileShape
-    digits : Digits
-    groups : int
-        Groups of windows, each with a precision of its own; in a dense tile each column works on its own.
-    run_ahead : int
-        Passes that a group may be ahead of the slowest.
-    trim : bool
-        Whether passes begin at the lowest plane that holds a one.
-    static : bool
-        Whether the precision of activations comes as an operand; else it is detected.
-    """
-
-    shape: TileShape
-    digits: Digits
-    groups: int = 1
-    run_ahead: int = 0
-    trim: bool = False
-    static: bool = False
-
-    @property
-    def columns(self):
-        """Columns of units that work on their own."""
-        return self.shape.windows if self.shape.dense else self.groups
-
-    @property
-    def together(self):
-        """Windows of units in such a column."""
-        return self.shape.windows // self.columns
-
-    @property
-    def slots(self):
-        """Steps that a column holds."""
-        return 1 + self.run_ahead
-
-    @property
-    def entries(self):
-        """Passes whose activations the tile holds."""
-        return 2 if self.shape.dense and self.columns > 1 else self.slots
-
-    @property
-    def top_bits(self):
-        """Bits of the highest digit of a pass."""
-        return index_bits(self.digits.a_digits)
-
-    @property
-    def activations(self):
-        """Activations in a pass."""
-        return self.shape.rows * self.shape.lanes
-
-    @property
-    def weights(self):
-        """Weights in a step."""
-        return self.shape.filters * self.shape.lanes
-
-    @property
-    def in_step(self):
-        """Whether a beat of weights goes with each of activations, so that the end of a tile may come with either."""
-        return not self.shape.dense and self.digits.w_digits == 1
-
-    @property
-    def flip_flops(self):
-        """One-bit registers of the tile."""
-        digits, planes = self.digits, int(self.digits.w_digits > 1)
-        known = self.top_bits * self.groups * (1 + self.trim) + 1
-        operands = self.entries * (self.activations * digits.a.width + known)
-        weights = self.weights * digits.w_digit + planes
-        operands += weights * (self.columns if self.shape.dense else self.slots)
-        turns = index_bits(self.columns) if self.shape.dense else 0
-        dispatch = index_bits(self.entries) + turns + planes + 3 * self.static
-        units = self.shape.windows * self.shape.filters * digits.flip_flops
-        return operands + dispatch + self.columns * control_flip_flops(digits, self.slots, self.entries) + units + index_bits(self.shape.windows)
+__all__ = ["SerialTile"]
 
 
 class SerialTile(wiring.Component):
@@ -163,7 +83,7 @@ class SerialTile(wiring.Component):
         controls = [ColumnControl(**parameters) for _ in columns]
         for i, control in enumerate(controls):
             m.submodules[f"control_{i}"] = control
-        entries, slots = self.dispatch(m, controls)
+        entries, arriving, slots = self.dispatch(m, controls)
         full = Signal(plan.columns, name="full")
         m.d.comb += full.eq(Cat(control.full for control in controls))
         leaves = self.drain(m, full, controls)
@@ -183,12 +103,16 @@ class SerialTile(wiring.Component):
             m.d.comb += weights.eq(picked(of_slot, [weights for weights, _ in slot]))
             if plan.digits.w_digits > 1:
                 m.d.comb += control.whole.eq(slot[0][1])
-            select = self.select(m, control, at, i)
+            fetch = fetcher(m, plan, control, entries, arriving, i) if plan.fetches else None
             for window in range(i * plan.together, (i + 1) * plan.together):
                 source = 0 if plan.shape.dense else window
                 lanes = range(source * plan.shape.lanes, (source + 1) * plan.shape.lanes)
-                digits = Signal(plan.shape.lanes * plan.digits.a_digit, name=f"digits_{window}")
-                m.d.comb += digits.eq(Cat(select([entry["a"][lane] for entry in entries]) for lane in lanes))
+                digits = Signal(plan.shape.lanes * plan.digits.a_digit, name=f"digits_{window}", reset_less=True)
+                if plan.fetches:
+                    with m.If(control.fetches):
+                        m.d.sync += digits.eq(Cat(map(fetch, lanes)))
+                else:
+                    m.d.comb += digits.eq(Cat(whole(plan, at, entries, lane) for lane in lanes))
                 rows.append(self.units(m, window, control, digits, weights, leaves[window]))
         sums = Signal(plan.shape.filters * plan.digits.acc_width, name="sums")
         m.d.comb += [sums.eq(~reduce(and_, rows)), self.y.payload.data.eq(sums)]
@@ -235,12 +159,14 @@ class SerialTile(wiring.Component):
         if plan.static:
             self.flag(m, gives & opens, last)
 
-        entries = []
+        entries, loads = [], [Signal(name=f"loads_{e}") for e in range(plan.entries)]
         for e in range(plan.entries):
-            kept = [Signal(digits.a.width, name=f"a_{e}_{i}", reset_less=True) for i in range(plan.activations)]
+            m.d.comb += loads[e].eq(gives & opens & into[e])
+            kept = [Signal(plan.kept_width, name=f"a_{e}_{i}", reset_less=True) for i in range(plan.activations)]
             entry = {"a": kept, "last": [Signal(name=f"last_{e}", reset_less=True)] * plan.groups}
-            with m.If(gives & opens & into[e]):
-                m.d.sync += [entry["last"][0].eq(last), Cat(kept).eq(self.a.payload.data.as_value())]
+            with m.If(loads[e]):
+                m.d.sync += entry["last"][0].eq(last)
+                m.d.sync += [code.eq(self.a.payload.data[i][-plan.kept_width :]) for i, code in enumerate(kept)]
                 for key, values in ranges.items():
                     entry[key] = [Signal.like(v, name=f"{key}_{e}_{g}", reset_less=True) for g, v in enumerate(values)]
                     m.d.sync += [register.eq(value) for register, value in zip(entry[key], values)]
@@ -255,7 +181,8 @@ class SerialTile(wiring.Component):
                 if digits.w_digits > 1:
                     m.d.sync += whole.eq(self.w.payload.data.whole)
             slots.append((weights, whole))
-        return entries, slots
+        arriving = ranges | {"a": [self.a.payload.data[i] for i in range(plan.activations)], "loads": loads}
+        return entries, arriving, slots
 
     def ranges(self, m):
         """The highest digit, and with `trim` the lowest, of each group of the activations that come in."""
@@ -297,25 +224,6 @@ class SerialTile(wiring.Component):
         with m.Elif(self.e.ready):
             m.d.sync += there.eq(0)
 
-    def select(self, m, control, at, i):
-        """What takes, of the codes of one activation in all entries, the digit at which a column is."""
-        plan, digits = self.plan, self.plan.digits
-        if digits.a_digits == 1:
-            return lambda codes: picked(at, [extended(digits.a, code, digits.a_digit) for code in codes])
-        places = decoded(m, control.at, digits.a_digits, f"place_{i}")
-        if plan.entries > 1:
-            pairs = [(e, d) for e in range(plan.entries) for d in range(digits.a_digits)]
-            both = [Signal(name=f"place_{i}_{e}_{d}") for e, d in pairs]
-            m.d.comb += [signal.eq(at[e] & places[d]) for signal, (e, d) in zip(both, pairs)]
-            places = both
-        width = digits.a_digits * digits.a_digit
-
-        def digit(codes):
-            codes = [extended(digits.a, code, width) for code in codes]
-            return Cat((Cat(code[b :: digits.a_digit] for code in codes) & Cat(places)).any() for b in range(digits.a_digit))
-
-        return digit
-
     def units(self, m, window, control, digits, weights, leaves):
         """Place the units of a window: what each lets out."""
         plan, [(name, unit)] = self.plan, self.blocks.items()
@@ -346,16 +254,3 @@ class SerialTile(wiring.Component):
         for i, control in enumerate(controls):
             m.d.comb += control.emptied.eq(taken & leaves[(i + 1) * plan.together - 1])
         return leaves
-
-
-def extended(fmt, code, width):
-    """The code of an integer in `width` bits."""
-    return Cat(code, (code[-1] if fmt.signed else Const(0, 1)).replicate(width - len(code)))
-
-
-def picked(selectors, values):
-    """Of `values`, the one whose selector is set: none or one is."""
-    if len(values) == 1:
-        return values[0]
-    pairs = zip(selectors, values, strict=True)
-    return reduce(or_, (value & selector.replicate(len(value)) for selector, value in pairs))

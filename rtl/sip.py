@@ -83,7 +83,8 @@ class Digits:
     def sum_width(self, lanes):
         """Bits of the sum of so many lanes."""
         width, is_signed = self.term
-        return min(width + index_bits(lanes) if is_signed else (lanes * ((1 << width) - 1)).bit_length(), self.acc_width)
+        wide = width + index_bits(lanes) if is_signed else (lanes * ((1 << width) - 1)).bit_length()
+        return min(wide, self.acc_width)
 
     @property
     def flip_flops(self):

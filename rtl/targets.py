@@ -4,11 +4,13 @@ from dataclasses import dataclass, field
 
 from golden.errors import InputError
 from golden.formats import PowerOfTwo, parse
-from rtl.bitserial import DynamicStripes, Loom, ParallelTile, Stripes
+from rtl.bitserial import ParallelTile
 from rtl.dpred import DpredDecode, DpredEncode
 from rtl.gemm import SystolicGemm
+from rtl.loom import Loom
 from rtl.mac_tree import DynamicTree, FixedTree, MinifloatTree
 from rtl.scaling import StreamRequant, SystolicRequant
+from rtl.stripes import DynamicStripes, Stripes
 
 __all__ = ["Target", "TARGETS", "target"]
 
@@ -196,7 +198,7 @@ TARGETS = {
             bench=(
                 {"lanes": 2, "filters": 2, "windows": 2, "a": "int4", "w": "int4", "acc_width": 20},
                 {"lanes": 3, "filters": 1, "windows": 4, "groups": 2, "run_ahead": 1, "a": "uint5", "w": "int3"},
-                {"lanes": 2, "filters": 1, "windows": 3, "groups": 3, "run_ahead": 2, "trim": 1, "a": "int6", "w": "int4"},
+                {"lanes": 2, "filters": 1, "windows": 3, "groups": 3, "run_ahead": 2, "trim": 1, "a": "int6"},
                 {"lanes": 2, "filters": 2, "windows": 3, "a": "uint7", "w": "int4", "trim": 1, "dense": 1},
                 {},
             ),

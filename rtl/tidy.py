@@ -30,12 +30,12 @@ def without_aliases(module):
 
 def name_wires(module):
     """`module` with the nameless wires at its parts' ports named after part and port, marked if nobody reads them."""
+    words, names = Counter(module.split()), {}
     for part in PARTS.finditer(module):
         for port, wire in re.findall(r"^    connect \\(\S+) ((?:\\\w+)?\$\d+)(?: \[.*\])?$", part["body"], re.M):
-            word = re.compile(rf"(?<=\s){re.escape(wire)}(?=\s)")
-            unread = "unused_" if len(word.findall(module)) == 2 else ""
-            module = word.sub(lambda _, name=f"\\{unread}{part['name'][1:]}_{port}": name, module)
-    return module
+            unread = "unused_" if words[wire] == 2 else ""
+            names.setdefault(wire, f"\\{unread}{part['name'][1:]}_{port}")
+    return re.sub(r"(?<=\s)(?:\\\w+)?\$\d+(?=\s)", lambda wire: names.get(wire[0], wire[0]), module)
 
 
 def trim(module):

@@ -75,7 +75,8 @@ def test_a_precision_too_small_is_flagged_and_the_bits_above_it_are_not_seen():
 
 def test_beats_of_stripes():
     beats = STRIPES.pack(STRIPES.check(operands(6)))
-    [a], [w], [p] = (unpack_fields(beats[role].data, n, bits) for role, n, bits in (("a", 4, 6), ("w", 2, 4), ("p", 1, 3)))
+    layout = {"a": (4, 6), "w": (2, 4), "p": (1, 3)}
+    [a], [w], [p] = (unpack_fields(beats[role].data, *fields) for role, fields in layout.items())
     signed = np.where(a > 31, a.astype(int) - 64, a)
     first, second = [[3, -4, 0, 2], [1, 0, 0, 0]], [[-1, 0, 0, 0], [31, 0, 0, 0]]
     assert signed.tolist() == first * 2 + second * 2 and p.tolist() == [[5]] * 4

@@ -25,10 +25,11 @@ def played(control, steps, busy=()):
         Cycles in which kept sums stay.
     """
     seen, given, finished = [], 0, 0
+    at = 0  # the digit at work
     steering = None  # what the units were told in the last cycle in which they moved
 
     async def bench(ctx):
-        nonlocal given, finished, steering
+        nonlocal given, finished, at, steering
         for cycle in range(200):
             if finished < len(steps):
                 for key, value in zip(("top", "low", "whole", "last"), steps[finished]):
@@ -42,7 +43,10 @@ def played(control, steps, busy=()):
             if ctx.get(control.run):
                 steering = tuple(map(ctx.get, (control.fresh, control.negative, control.shift)))
             works = given > finished and ctx.get(control.run)
-            finished += works and ctx.get(control.at) == steps[finished][0]
+            finished += works and at == steps[finished][0]
+            if hasattr(control, "low_next") and finished < len(steps):
+                ctx.set(control.low_next, steps[finished][1])
+            at = ctx.get(control.at_next) if ctx.get(control.fetches) else at
             given += offered
             await ctx.tick()
 

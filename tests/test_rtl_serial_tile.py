@@ -30,12 +30,10 @@ def test_a_tile_at_the_ends_of_its_ranges(name, settings):
             run(name, settings, engine.stimulus(rng, **sizes), sim="icarus", stalls=stalls)  # compares, cycles too
 
 
-LARGE = {"lanes": 16, "filters": 16, "windows": 16, "a": "uint16", "w": "int16", "acc_width": 40}
+LARGE = {"lanes": 16, "filters": 16, "windows": 16, "a": "uint16", "w": "int16", "acc_width": 48}
 PAPERS = [
     ("parallel_tile", {}),
-    ("stripes", {}),
     ("dynamic_stripes", {"groups": 16, "run_ahead": 1}),
-    ("loom", {}),
     ("loom", {"dense": 1, "s": 4}),
 ]
 
@@ -43,13 +41,11 @@ PAPERS = [
 @pytest.mark.long
 @pytest.mark.parametrize(("name", "more"), PAPERS, ids=lambda part: str(part).replace(" ", ""))
 def test_a_tile_of_sixteen_by_sixteen_by_sixteen(name, more):
-    """Two tiles of each, more than a thousand products a sum; a full one runs at 16 / p."""
+    """Two tiles of each, more than a thousand products a sum."""
     settings = {key: value for key, value in (LARGE | more).items() if key in TARGETS[name].make.parameters()}
     engine = TARGETS[name].engine(**settings)
     operands = engine.stimulus(np.random.default_rng(1), m=2 * engine.shape.rows, k=1040, n=engine.shape.cols)
-    _, cycles = run(name, settings, operands)
-    if name == "stripes":
-        assert cycles == 2 * 65 * int(operands["p"]) + 18
+    run(name, settings, operands)  # compares with golden, cycles too
 
 
 def test_a_smaller_tile_of_the_same_make_in_verilator():

@@ -94,7 +94,8 @@ def test_wires_between_parts_get_the_names_of_part_and_port():
 
 
 def test_second_names_that_nobody_reads_go():
-    module = "module \\top\n\n  wire width 2 \\last$36\n\n  wire width 2 \\y.data\n\n  wire width 2 \\z[1]\n\n  wire width 2 \\x\n\n"
+    wires = "".join(f"  wire width 2 \\{name}\n\n" for name in ("last$36", "y.data", "z[1]", "x"))
+    module = f"module \\top\n\n{wires}"
     module += "connect \\last$36 \\x [1:0]\nconnect \\y.data \\x\nconnect \\x \\z[1] [1:0]\nend\n"
     text = tidy(module)
     assert "last$36" not in text and "y.data" not in text

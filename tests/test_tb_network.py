@@ -185,3 +185,18 @@ def test_what_a_tile_cannot_run_is_refused():
         network = mac_network(formats)
         with pytest.raises(InputError, match=f"bit-serial tiles multiply integers, not {message}"):
             next(run_network(network, np.zeros((1, 1, 5, 5), parse(formats[0]).dtype), tile="stripes"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "bits"), [("stripes", 8), ("loom", 8 * 8)])
+def test_a_layer_of_lenet_on_a_tile_of_sixteen_by_sixteen_by_sixteen(name, bits):
+    """Its second convolution: 64 windows, 500 products, 50 filters."""
+    rng = np.random.default_rng(1)
+    net = Builder("uint8", (20, 12, 12))
+    weights = np.rint(rng.laplace(0, 12, (50, 20, 5, 5))).clip(-128, 127).astype(int)
+    net.add("conv2", "conv", parameters={"weight": ("int8", weights)})
+    x = np.maximum(np.rint(rng.normal(-10, 40, (1, 20, 12, 12))), 0).clip(0, 255).astype(np.uint8)
+    tile = {"tile": name, "tile_settings": {"lanes": 16, "filters": 16, "windows": 16}}
+    [conv2] = run_network(net.build(), x, **tile)
+    assert conv2.tiles == 16 and conv2.macs == 64 * 500 * 50 and conv2.cycles == conv2.model
+    assert conv2.cycles <= 16 * 32 * bits + 16 + 2  # 4 by 4 tiles of 32 passes
