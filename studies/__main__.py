@@ -1,4 +1,4 @@
-"""``python -m studies ristretto`` or ``dpred``: published tables and figures, redrawn."""
+"""``python -m studies ristretto``, ``dpred`` or ``tiles``: published tables and figures, redrawn."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from golden.errors import Parser, command
 
 BUILD = Path("build/quant")
-FOLDERS = {"ristretto": Path("build/ristretto"), "dpred": Path("build/dpred")}
+FOLDERS = {name: Path("build") / name for name in ("ristretto", "dpred", "tiles")}
 DOCS = Path("docs")
 
 
@@ -32,6 +32,13 @@ def run_dpred(given, folder):
     return write(study(BUILD, folder), folder)
 
 
+def run_tiles(given, folder):
+    """The page of LeNet on the Verilog of bit-serial tiles, and what these cost."""
+    from studies.tiles import write
+
+    return [write(BUILD, folder)]
+
+
 def main():
     parser = Parser(prog="python -m studies", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
@@ -42,7 +49,9 @@ def main():
     ristretto.set_defaults(run=run_ristretto)
     dpred = commands.add_parser("dpred", help=f"traffic and time of bit-serial tiles, into {FOLDERS['dpred']}")
     dpred.set_defaults(run=run_dpred)
-    for study in (ristretto, dpred):
+    tiles = commands.add_parser("tiles", help=f"LeNet on bit-serial tiles, and their cost, into {FOLDERS['tiles']}")
+    tiles.set_defaults(run=run_tiles)
+    for study in (ristretto, dpred, tiles):
         study.add_argument("--docs", action="store_true", help=f"copy pages and pictures to {DOCS}")
     given = parser.parse_args()
     folder = FOLDERS[given.command]

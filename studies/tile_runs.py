@@ -14,19 +14,17 @@ from tb.network import run_network
 
 __all__ = ["KINDS", "TILES", "markdown", "networks", "runs"]
 
-LANES, FILTERS, WINDOWS = 16, 16, 16
-
 KINDS = {  # name → (whether it is pruned, settings of the plan)
     "8 bits": (False, {"scheme": "dfp", "widths": {"all": 8}}),
     "16 bits": (False, {"scheme": "dfp", "widths": {"all": 16}}),
     "8 bits, pruned": (True, {"scheme": "dfp", "widths": {"all": 8}}),
     "a width a layer": (False, {"scheme": "dfp-per-layer"}),
 }
-TILES = {  # the bit-parallel one multiplies as much in a cycle as the serial ones at 16 bits
-    "parallel_tile": {"lanes": LANES, "filters": FILTERS},
-    "stripes": {"lanes": LANES, "filters": FILTERS, "windows": WINDOWS},
-    "dynamic_stripes": {"lanes": LANES, "filters": FILTERS, "windows": WINDOWS},
-    "loom": {"lanes": LANES, "filters": FILTERS, "windows": WINDOWS},
+TILES = {  # with 16-bit numbers all multiply 16 pairs a cycle
+    "parallel_tile": {"lanes": 16, "filters": 1},
+    "stripes": {"lanes": 16, "filters": 4, "windows": 4},
+    "dynamic_stripes": {"lanes": 16, "filters": 4, "windows": 4},
+    "loom": {"lanes": 16, "filters": 64, "windows": 4},
 }
 
 
@@ -44,35 +42,29 @@ def networks(dataset, build):
     return found
 
 
-def runs(build, *, images=1, sim="verilator", tiles=TILES, prepared=None):
-    """A row of JSON values for each kind of network and each tile.
+def runs(found, x, *, sim="verilator", tiles=TILES):
+    """A row of JSON values for each network and each tile.
 
     Every layer's results equal golden's, its cycles the model's, and the containers of golden and of the Verilog each
     other, or this raises.
 
     Parameters
     ----------
-    build : path
-        Folder of the trained networks.
-    images : int
-        Of the test set.
-    prepared : (dict, images), optional
-        What `networks` returns, and inputs, instead of LeNet's.
+    found : dict
+        As of `networks`.
+    x : array [N, ...]
+        Inputs.
 
     Raises
     ------
     Failure
         If anything differs.
     """
-    if prepared is None:
-        dataset = mnist()
-        prepared = networks(dataset, build), dataset.test.images
-    found, x = prepared
     rows = []
     for kind, (network, figures) in found.items():
         for tile, settings in tiles.items():
             memory = Containers(sim=sim if tile == next(iter(tiles)) else None)  # the same ones for every tile
-            layers = list(run_network(network, x[:images].numpy(), sim=sim, tile=tile, tile_settings=settings, memory=memory))
+            layers = list(run_network(network, x, sim=sim, tile=tile, tile_settings=settings, memory=memory))
             rows.append(
                 {
                     "network": kind,
