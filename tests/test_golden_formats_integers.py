@@ -162,3 +162,16 @@ def test_a_unit_scales_the_numbers_but_not_the_integers():
     assert plain != scaled
     assert scaled.nearest(1.0) == 16 and scaled.decode(np.uint8(16)) == 1.0
     assert Ternary().exponent == Binary().exponent == 0
+
+
+@pytest.mark.parametrize("name", ["int4e-3", "int8", "uint4e2", "int16e-20", "int2e1", "uint16e-100", "int25", "int26", "int8e90"])
+def test_float32_numbers_are_rounded_in_float32_to_the_same(name):
+    fmt, rng = parse(name), np.random.default_rng(0)
+    unit = 2.0**fmt.exponent
+    parts = [rng.normal(size=2000) * unit * factor for factor in (1, 10, 1e5)]
+    x = np.concatenate([*parts, np.arange(-300, 300) / 2 * unit, [np.inf, -np.inf, 0.0, -0.0, 1e-45, 3e38]]).astype(np.float32)
+    expected = fmt.round(x.astype(np.float64))
+    np.testing.assert_array_equal(fmt.round(x), expected)
+    assert fmt.round(x).dtype == (np.float64 if name == "int26" else np.float32)  # whose greatest is no float32
+    with pytest.raises(InputError, match=f"NaN cannot be encoded as {name}"):
+        fmt.round(np.float32([0, np.nan]))

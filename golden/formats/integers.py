@@ -67,9 +67,9 @@ class Integer(UnitFormat):
             return super().round(x)
         if np.isnan(x).any():
             raise InputError(f"NaN cannot be encoded as {self.name}")
-        unit = np.float32(2.0**self.exponent)
+        unit, y = np.float32(2.0**self.exponent), np.empty_like(x)
         with np.errstate(over="ignore"):  # it saturates, as infinity does
-            y = x / unit
+            np.divide(x, unit, out=y)
         return np.clip(np.rint(y, out=y), self.lo, self.hi, out=y) * unit
 
     def integers(self, codes):
