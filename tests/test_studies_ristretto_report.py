@@ -14,6 +14,7 @@ ROW = {
     "row": "power-of-two weights",
     "published": {"float": 0.9915, "untuned": 0.9882, "tuned": 0.9916},
     "untuned": mean(0.98),
+    "their_way": 0.985,
     "tuned": mean(0.99, 0.0012),
     "ties": 0.015,
 }
@@ -58,7 +59,7 @@ def test_a_table_is_as_wide_as_its_head():
 @pytest.mark.parametrize(
     ("name", "last"),
     [
-        ("tuned", ["7.1", "power-of-two weights", "99.15%", "98.82%", "99.16%", "99.09%", "98.00%", "99.00% ± 0.12%", "1.50%"]),
+        ("tuned", ["7.1", "power-of-two weights", "99.15%", "98.82%", "99.16%", "99.09%", "98.00%", "98.50%", "99.00% ± 0.12%", "1.50%"]),
         ("parts", ["layer outputs", "published", "99.1%", "97.4%"]),
         ("curves", ["minifloat", "sgd", "98.50%", "11.00%"]),
         ("ordered", ["sgd", "500", "98.80%, 99.00%", "98.80%, 98.60%"]),
