@@ -46,8 +46,8 @@ class SerialTile(wiring.Component):
         If ``plan.static``, one beat a tile: the precision of the activations less 1.
     y : Out(stream)
         Of each window `filters` sums, two's complement; ``last`` with the last window.
-    e : Out(stream)
-        If ``plan.static``, one beat a tile, a packet of its own: whether an activation of the tile needs more bits.
+    e : Out(stream without last)
+        If ``plan.static``, one beat a tile: whether an activation of the tile needs more bits.
         The sums are then those of the bits that were looked at.
 
     Sources: Judd et al., Stripes, MICRO 2016; Delmas et al., Dynamic Stripes, 2017; Sharify et al., Loom, DAC 2018.
@@ -66,14 +66,14 @@ class SerialTile(wiring.Component):
         }
         ports |= {"p": In(singles(plan.top_bits))} if plan.static else {}
         ports |= {"y": Out(packets(data.ArrayLayout(digits.acc_width, shape.filters)))}
-        ports |= {"e": Out(packets(1))} if plan.static else {}
+        ports |= {"e": Out(singles(1))} if plan.static else {}
         super().__init__(ports)
 
     @property
     def constant(self):
         """Bits of outputs that are constant."""
         windows = {"y__payload[%d]" % (self.plan.shape.filters * self.plan.digits.acc_width)}
-        return (windows if self.plan.shape.windows == 1 else set()) | ({"e__payload[1]"} if self.plan.static else set())
+        return windows if self.plan.shape.windows == 1 else set()
 
     def elaborate(self, platform):
         m = Module()
@@ -215,7 +215,6 @@ class SerialTile(wiring.Component):
             self.p.ready.eq(opens & last),
             self.e.valid.eq(there),
             self.e.payload.data.eq(found),
-            self.e.payload.last.eq(1),
         ]
         with m.If(opens):
             m.d.sync += before.eq(exceeds & ~last)

@@ -43,7 +43,7 @@ STREAMS = {  # role, bits of data, bytes of tdata, has tlast
     "dpred_encoder": [("x", 64, 8, True), ("n", 32, 4, False), ("c", 64, 8, True), ("e", 1, 1, False)],
     "dpred_decoder": [("c", 64, 8, True), ("x", 64, 8, True), ("e", 2, 1, False)],
     "parallel_tile": [("a", 12, 2, True), ("w", 48, 6, True), ("y", 64, 8, True)],
-    "stripes": [("a", 120, 15, True), ("w", 30, 4, True), ("p", 3, 1, False), ("y", 64, 8, True), ("e", 1, 1, True)],
+    "stripes": [("a", 120, 15, True), ("w", 30, 4, True), ("p", 3, 1, False), ("y", 64, 8, True), ("e", 1, 1, False)],
     "dynamic_stripes": [("a", 96, 12, True), ("w", 48, 6, True), ("y", 64, 8, True)],
     "loom": [("a", 27, 4, True), ("w", 16, 2, False), ("y", 160, 20, True)],
 }
