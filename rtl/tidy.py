@@ -15,17 +15,22 @@ def tidy(text):
     """The modules of RTLIL `text`, each ready for Verilog: without initial values, since reset gives them."""
     text = re.sub(r"^ *attribute \\init .*\n", "", text, flags=re.M)
     text = re.sub(r"^(module|  cell) \\(\S+)", lambda m: f"{m[1]} \\{m[2].replace('.', '_')}", text, flags=re.M)
-    text = re.sub(r"(?<=\s)\\\w+(?:\.\w+|\[\w+\])+(?=\s)", lambda m: re.sub(r"[].[]+", "_", m[0]).rstrip("_"), text)  # fields
     modules = re.findall(r"^module .*?^end\n", text, re.M | re.S)
-    return "\n".join(balance(trim(name_wires(without_aliases(module)))) for module in modules)
+    return "\n".join(balance(trim(name_wires(name_fields(without_aliases(module))))) for module in modules)
 
 
 def without_aliases(module):
     """`module` without the wires that nobody reads and whose names, second ones for something, are no identifiers."""
-    words = Counter(module.split())
-    unread = {wire for wire in re.findall(r"^connect (\\\w+[$.\[]\S*) ", module, re.M) if words[wire] == 2}
+    words, ports = Counter(module.split()), set(re.findall(r"^  wire .*(?:input|output) \d+ +(\S+)$", module, re.M))
+    unread = {wire for wire in re.findall(r"^connect (\\\w+[$.\[]\S*) ", module, re.M) if words[wire] == 2} - ports
     kept = (line for line in module.splitlines(keepends=True) if not unread.intersection(line.split()))
     return "".join(kept)
+
+
+def name_fields(module):
+    """`module` with names of fields and elements, ``x.y`` and ``x[1]``, made identifiers."""
+    fields = re.compile(r"(?<=\s)\\\w+(?:\.\w+|\[\w+\])+(?=\s)")
+    return fields.sub(lambda name: re.sub(r"[].[]+", "_", name[0]).rstrip("_"), module)
 
 
 def name_wires(module):

@@ -99,4 +99,9 @@ def test_second_names_that_nobody_reads_go():
     module += "connect \\last$36 \\x [1:0]\nconnect \\y.data \\x\nconnect \\x \\z[1] [1:0]\nend\n"
     text = tidy(module)
     assert "last$36" not in text and "y.data" not in text
-    assert "wire width 2 \\x\n" in text and "connect \\x \\z[1] [1:0]\n" in text
+    assert "wire width 2 \\x\n" in text and "connect \\x \\z_1 [1:0]\n" in text
+
+
+def test_a_port_is_no_second_name():
+    module = "module \\part\n\n  wire width 1 output 6  \\port$4$0\n\n  wire width 1 \\x\n\nconnect \\port$4$0 \\x [0]\nend\n"
+    assert "connect \\port$4$0 \\x [0]\n" in tidy(module)
