@@ -11,7 +11,7 @@ from golden.formats import Integer, UnitFormat
 from golden.gemm import Exact, GemmSpec, gemm
 from rtl.beats import Beats, pack_fields, unpack_fields
 from rtl.engine import Engine, around, parameter
-from rtl.gemm import assemble, random_integers
+from rtl.gemm import assemble, checked_matrices, random_integers
 from rtl.serial_tile import SerialTile
 from rtl.sip import Digits, SerialUnit
 from rtl.tile_plan import TilePlan
@@ -109,14 +109,7 @@ class SerialGemm(Engine):
 
     def check(self, operands):
         self.require(operands)
-        a, w = (getattr(self, key).check(operands[key], key) for key in ("a", "w"))
-        for key, matrix in (("a", a), ("w", w)):
-            if matrix.ndim != 2 or 0 in matrix.shape:
-                raise InputError(f"{key} must be a matrix that is not empty, not of shape {list(matrix.shape)}")
-        if a.shape[1] != w.shape[0]:
-            raise InputError(f"a [M, K] and w [K, N] must share K, not {list(a.shape)} and {list(w.shape)}")
-        self.spec(a.shape[1])
-        return {"a": a, "w": w}
+        return checked_matrices(self, operands)
 
     def operands_of(self, a, w):
         """All operands for those of a layer."""

@@ -13,7 +13,7 @@ from rtl.engine import Engine, around, parameter
 from rtl.pe import ProcessingElement
 from rtl.systolic import SystolicArray
 
-__all__ = ["SystolicGemm", "assemble", "random_integers"]
+__all__ = ["SystolicGemm", "assemble", "checked_matrices", "random_integers"]
 
 
 def tile(a, w, shape):
@@ -97,18 +97,7 @@ class SystolicGemm(Engine):
 
     def check(self, operands):
         self.require(operands)
-        return self.check_matrices(operands)
-
-    def check_matrices(self, operands):
-        """`a` and `w` of `operands`, if they are matrices with a common K, none empty, and every sum fits."""
-        a, w = (getattr(self, key).check(operands[key], key) for key in ("a", "w"))
-        for key, matrix in (("a", a), ("w", w)):
-            if matrix.ndim != 2 or 0 in matrix.shape:
-                raise InputError(f"{key} must be a matrix that is not empty, not of shape {list(matrix.shape)}")
-        if a.shape[1] != w.shape[0]:
-            raise InputError(f"a [M, K] and w [K, N] must share K, not {list(a.shape)} and {list(w.shape)}")
-        self.spec(a.shape[1])
-        return {"a": a, "w": w}
+        return checked_matrices(self, operands)
 
     def golden(self, operands):
         return {"y": gemm(self.spec(operands["a"].shape[1]), operands["a"], operands["w"])}
@@ -141,6 +130,18 @@ class SystolicGemm(Engine):
         n = rng.integers(1, 3 * self.cols) if n is None else n
         k = rng.integers(1, min(3 * self.rows, self.spec(1).longest) + 1) if k is None else k
         return {"a": random_integers(rng, self.a, (m, k)), "w": random_integers(rng, self.w, (k, n))}
+
+
+def checked_matrices(engine, operands):
+    """`a` and `w` of `operands`, if they are matrices with a common K, none empty, and every sum of `engine` fits."""
+    a, w = (getattr(engine, key).check(operands[key], key) for key in ("a", "w"))
+    for key, matrix in (("a", a), ("w", w)):
+        if matrix.ndim != 2 or 0 in matrix.shape:
+            raise InputError(f"{key} must be a matrix that is not empty, not of shape {list(matrix.shape)}")
+    if a.shape[1] != w.shape[0]:
+        raise InputError(f"a [M, K] and w [K, N] must share K, not {list(a.shape)} and {list(w.shape)}")
+    engine.spec(a.shape[1])
+    return {"a": a, "w": w}
 
 
 def assemble(rows, down, across, m, n):

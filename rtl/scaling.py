@@ -10,7 +10,7 @@ from golden.pipeline import REQUANT_LATENCY, requant_cycles
 from golden.requant import RequantSpec, requant
 from rtl.beats import Beats, pack_fields, unpack_fields
 from rtl.engine import Engine, around, parameter
-from rtl.gemm import SystolicGemm, assemble, random_integers
+from rtl.gemm import SystolicGemm, assemble, checked_matrices, random_integers
 from rtl.layer import SystolicLayer
 from rtl.requant import Lane, RequantPipeline
 
@@ -201,7 +201,7 @@ class SystolicRequant(SystolicGemm):
 
     def check(self, operands):
         self.require(operands)
-        checked = self.check_matrices(operands)
+        checked = checked_matrices(self, operands)
         m, b, s = self.requantisation.check_parameters(operands["m"], operands["b"], operands["s"])
         if m.size != checked["w"].shape[1]:
             raise InputError(f"w has {checked['w'].shape[1]} columns, the parameters have {m.size}")

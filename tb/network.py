@@ -9,7 +9,6 @@ from golden.formats import Integer, Minifloat, PowerOfTwo
 from golden.gemm import bound
 from golden.mac import MacSpec, finish
 from golden.operations import GemmOperation
-from golden.systolic import utilisation
 from rtl.bitserial import SerialGemm
 from rtl.targets import TARGETS, target
 from tb.cases import Failure
@@ -186,13 +185,18 @@ def run_tile(step, operation, name, sim, settings, formats, memory):
             raise InputError(f"{step.node.name} adds up in FP32; bit-serial tiles add up exactly")
         y = finish(spec, [(y, 0)], call.bias, bound(spec, call.w))
     require_equal(step, y, operation.lower_output(step.output))
+    return multiplied(step, name, settings, operands, cycles)
+
+
+def multiplied(step, name, settings, operands, cycles, tiles=None):
+    """The `LayerRun` of a matrix multiplication, with the `tiles` of its engine unless they are given."""
     engine = target(name).engine(**settings)
-    macs = call.a.size * call.w.shape[1]
+    macs = operands["a"].size * operands["w"].shape[1]
     return LayerRun(
         name=step.node.name,
         target=name,
         settings=settings,
-        tiles=int(np.prod(engine.tiles(operands))),
+        tiles=int(np.prod(engine.tiles(operands))) if tiles is None else tiles,
         macs=macs,
         cycles=cycles,
         model=engine.cycles(operands),
@@ -213,18 +217,7 @@ def run_gemm(step, operation, sim, rows, cols):
     operands = {"a": call.a, "w": call.w}
     results, cycles = run(name, settings, operands, sim)
     require_equal(step, results["y"], operation.lower_output(step.output))
-    engine = target(name).engine(**settings)
-    macs = call.a.shape[0] * call.a.shape[1] * call.w.shape[1]
-    return LayerRun(
-        name=step.node.name,
-        target=name,
-        settings=settings,
-        tiles=int(np.prod(engine.tiles(operands))),
-        macs=macs,
-        cycles=cycles,
-        model=engine.cycles(operands),
-        utilisation=utilisation(engine.shape, macs, cycles),
-    )
+    return multiplied(step, name, settings, operands, cycles)
 
 
 def run_tree(step, operation, sim, lanes):
@@ -234,18 +227,7 @@ def run_tree(step, operation, sim, lanes):
     settings, operands = tree_layer(name, call, lanes)
     results, cycles = run(name, settings, operands, sim)
     require_equal(step, results["y"], operation.lower_output(step.output))
-    engine = target(name).engine(**settings)
-    macs = call.a.size * call.w.shape[1]
-    return LayerRun(
-        name=step.node.name,
-        target=name,
-        settings=settings,
-        tiles=results["y"].size,
-        macs=macs,
-        cycles=cycles,
-        model=engine.cycles(operands),
-        utilisation=macs / (cycles * engine.lanes),
-    )
+    return multiplied(step, name, settings, operands, cycles, tiles=results["y"].size)
 
 
 def run_requant(step, operation, sim, lanes):
