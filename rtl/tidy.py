@@ -16,7 +16,7 @@ def tidy(text):
     text = re.sub(r"^ *attribute \\init .*\n", "", text, flags=re.M)
     text = re.sub(r"^(module|  cell) \\(\S+)", lambda m: f"{m[1]} \\{m[2].replace('.', '_')}", text, flags=re.M)
     modules = re.findall(r"^module .*?^end\n", text, re.M | re.S)
-    return "\n".join(balance(trim(name_wires(name_fields(without_aliases(module))))) for module in modules)
+    return "\n".join(balance(trim(name_wires(without_aliases(name_fields(module))))) for module in modules)
 
 
 def without_aliases(module):

@@ -11,7 +11,7 @@ TITLES = {"sgd": "trained as Caffe does", "adamw": "this project's best base"}
 COLOURS = {"fixed": "#57606a", "dfp": "#0969da", "minifloat": "#bc4c00"}
 NAMES = {"fixed": "fixed point", "dfp": "dynamic fixed point", "minifloat": "minifloat"}
 PARTS = {"outputs": "layer outputs", "conv": "convolution weights", "dense": "dense weights"}
-CHANCE = 0.1
+AREAS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000)  # that have a tick
 
 
 def percent(value):
@@ -190,6 +190,8 @@ def pictures(study, folder):
                     )
             axis_of_accuracy(axis)
             axis.set_xscale("log")
+            axis.set_xticks(AREAS, [f"{area:,}" for area in AREAS])
+            axis.minorticks_off()
             axis.set_xlabel("area of a MAC tree of 16 lanes, gate equivalents")
             axis.set_ylabel("test accuracy")
             axis.set_title(f"lenet_caffe, {TITLES[base]}", fontsize=10)
