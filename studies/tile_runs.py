@@ -4,7 +4,6 @@ from pathlib import Path
 
 from quant.approximate import approximate
 from quant.cache import trained
-from quant.data import mnist
 from quant.from_torch import from_module
 from quant.plan import Plan
 from quant.recipes import recipe
