@@ -18,6 +18,8 @@ from rtl.xnor import XnorArray, XnorElement
 
 __all__ = ["CodebookGemm", "LogGemm", "TtqGemm", "XnorGemm"]
 
+LONG = 256  # k-steps of a tile that a bench still takes to fill an accumulator
+
 
 @dataclass(frozen=True, kw_only=True)
 class LogGemm(SystolicGemm):
@@ -32,6 +34,11 @@ class LogGemm(SystolicGemm):
             if not isinstance(getattr(self, what), PowerOfTwo):
                 raise InputError(f"{what} must be powers of two, not {getattr(self, what)}")
         super().__post_init__()
+
+
+def full(longest, lanes, count):
+    """The greatest K, `count` times, if a bench has the time for its k-steps; else nothing."""
+    return [longest] * count if longest <= LONG * lanes else []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +103,14 @@ class XnorGemm(SystolicGemm):
         k = rng.integers(1, min(3 * self.rows * self.lanes, self.spec(1).longest) + 1) if k is None else k
         return super().stimulus(rng, m=m, k=k, n=n)
 
+    def directed(self, rng, amount=1):
+        """Columns of weights that are a row of the activations but for few: counts up to the greatest."""
+        for k in full(self.spec(1).longest, self.lanes, 2 * amount):
+            operands = self.stimulus(rng, m=2 * self.rows, k=k, n=2 * self.cols)
+            rows = operands["a"][rng.integers(0, 2 * self.rows, 2 * self.cols)].T
+            differ = rng.random(rows.shape) < rng.choice([0, 0.02, 0.3], rows.shape[1])
+            yield operands | {"w": np.where(differ, -rows, rows)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class TtqGemm(SystolicGemm):
@@ -127,6 +142,15 @@ class TtqGemm(SystolicGemm):
     def golden(self, operands):
         a, w = operands["a"], operands["w"]
         return {key: gemm(self.spec(a.shape[1]), a, (w == sign).astype(np.uint8)) for key, sign in (("p", 1), ("n", -1))}
+
+    def directed(self, rng, amount=1):
+        """Activations near their limits and columns of mostly one sign: sums up to the greatest."""
+        for k in full(self.spec(1).longest, 1, 2 * amount):
+            operands = self.stimulus(rng, m=2 * self.rows, k=k, n=2 * self.cols)
+            (m, k), n = operands["a"].shape, operands["w"].shape[1]
+            near = rng.choice([self.a.lo, self.a.hi, self.a.hi], (m, 1)) >> rng.choice([0, 0, 1, 4], (m, k))
+            signs = np.where(rng.random((k, n)) < 0.9, rng.choice([-1, 1], n), operands["w"])
+            yield operands | {"a": near, "w": signs}
 
     def unpack(self, operands, beats):
         y, (m, n) = Integer(self.acc_width, signed=True), (operands["a"].shape[0], operands["w"].shape[1])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from golden.errors import InputError
-from golden.formats import Integer
+from golden.formats import Binary, Integer, UnitFormat
 from golden.pipeline import REQUANT_LATENCY, requant_cycles
 from golden.requant import RequantSpec, requant
 from rtl.beats import Beats, pack_fields, unpack_fields
@@ -48,7 +48,7 @@ def rounding(rng, spec, operands, x):
     near = rng.integers(spec.y.lo - 3, spec.y.hi + 3, size, endpoint=True)
     power = (np.int64(1) << rng.integers(0, spec.b_width - 1, size)) * rng.choice([-1, 1], size)
     whole = np.where(rng.random(size) < 0.6, near, power + rng.integers(-2, 3, size))
-    s = np.where(np.abs(whole) < limit >> s, s, rng.integers(0, 3, size))
+    s = np.where(np.abs(whole) < limit >> s, s, np.minimum(rng.integers(0, 3, size), spec.s_limit))
     half = (np.int64(1) << s) >> 1
     bit = (np.int64(1) << rng.integers(0, np.maximum(s, 1))) * rng.choice([-1, 0, 1], size)
     wanted = (whole << s) + (half * rng.integers(0, 2, size) + bit) * (s > 0)
@@ -64,7 +64,7 @@ class StreamRequant(Engine):
 
     lanes: int = parameter(8, "channels a beat, 1 to 64")
     x: Integer = parameter(Integer(32, signed=True), "format of the accumulators, signed")
-    y: Integer = parameter(Integer(8, signed=False), "format of the results")
+    y: UnitFormat = parameter(Integer(8, signed=False), "format of the results: integers, or binary for their sign")
     m_width: int = parameter(16, "bits of the signed multiplier, 2 to 32")
     b_width: int = parameter(48, "bits of the signed addend at the scale of the product")
 
@@ -75,9 +75,10 @@ class StreamRequant(Engine):
     def __post_init__(self):
         if not 1 <= self.lanes <= 64:
             raise InputError(f"lanes must be 1 to 64, not {self.lanes}")
-        for what in ("x", "y"):
-            if not isinstance(getattr(self, what), Integer):
-                raise InputError(f"{what} must be an integer format, not {getattr(self, what)}")
+        if not isinstance(self.x, Integer):
+            raise InputError(f"x must be an integer format, not {self.x}")
+        if not isinstance(self.y, Integer | Binary):
+            raise InputError(f"y must be an integer format or binary, not {self.y}")
         self.spec
 
     @property
@@ -154,7 +155,8 @@ class StreamRequant(Engine):
 
 def requant_flip_flops(spec, lanes):
     """One-bit registers of a `RequantPipeline`."""
-    lane = spec.x.width + spec.m_width + spec.b_width + spec.sum_width + 2 * spec.s_width + spec.y.width
+    total = 1 if isinstance(spec.y, Binary) else spec.sum_width
+    lane = spec.x.width + spec.m_width + spec.b_width + total + 2 * spec.s_width + spec.y.width
     return lanes * lane + 2 * RequantPipeline.latency
 
 

@@ -109,7 +109,7 @@ TARGETS = {
             summary="systolic array, signs by signs: xnor and popcount (Rastegari et al.)",
             make=XnorGemm,
             bench=(
-                {"rows": 2, "cols": 3, "lanes": 4},
+                {"rows": 2, "cols": 3, "lanes": 4, "acc_width": 10},
                 {"rows": 4, "cols": 1, "lanes": 7, "acc_width": 9},
                 {},
             ),
@@ -118,7 +118,7 @@ TARGETS = {
             name="ttq_gemm",
             summary="systolic array, two sums for ternary weights of two scales (Zhu et al.)",
             make=TtqGemm,
-            bench=({"rows": 2, "cols": 3}, {"rows": 4, "cols": 1, "a": "int8", "acc_width": 20}, {}),
+            bench=({"rows": 2, "cols": 3, "acc_width": 14}, {"rows": 4, "cols": 1, "a": "int8", "acc_width": 12}, {}),
         ),
         Target(
             name="log_gemm",
@@ -144,7 +144,12 @@ TARGETS = {
             name="requant",
             summary="requantisation of accumulators, streaming",
             make=StreamRequant,
-            bench=({"lanes": 2}, {"lanes": 3, "y": "int4", "x": "int20", "m_width": 9, "b_width": 21}, {}),
+            bench=(
+                {"lanes": 2},
+                {"lanes": 3, "y": "int4", "x": "int20", "m_width": 9, "b_width": 21},
+                {"lanes": 3, "y": "binary", "x": "int16", "m_width": 2, "b_width": 17},
+                {},
+            ),
         ),
         Target(
             name="ternary_layer",
