@@ -148,6 +148,7 @@ TARGETS = {
                 {"lanes": 2},
                 {"lanes": 3, "y": "int4", "x": "int20", "m_width": 9, "b_width": 21},
                 {"lanes": 3, "y": "binary", "x": "int16", "m_width": 2, "b_width": 17},
+                {"lanes": 2, "y": "upow2z_4", "x": "int20", "m_width": 5, "b_width": 26},
                 {},
             ),
         ),
