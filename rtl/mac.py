@@ -62,13 +62,17 @@ def power_of_two(m, a, w, x, y):
 def logarithmic(m, a, w, x, y):
     """``+-2**(f + g)`` of the fields of two powers of two: their sum, decoded; no multiplier, no shifter (LogNet)."""
     found = scaled_power(a, x).times(m, scaled_power(w, y))
-    negative = Const(0, 1) if found.negative is None else found.negative & found.number
-    low, high = found.shift[:3], found.shift[3:]
-    greatest = a.last + w.last
-    places = [holds(low, place) for place in range(min(1 << len(low), greatest + 1))]
-    blocks = [holds(high, block) & found.number for block in range((greatest >> len(low)) + 1)]
-    power = Cat(blocks[i >> len(low)] & places[i & 7] for i in range(greatest + 1))
-    return Cat(power ^ negative.replicate(len(power)), negative).as_signed(), negative
+    low, high, greatest = found.shift[:3], found.shift[3:], a.last + w.last
+    places = Signal(min(1 << len(low), greatest + 1), name="places")
+    blocks = Signal((greatest >> len(low)) + 1, name="blocks")
+    negative, power = Signal(name="negative"), Signal(greatest + 1, name="power")
+    m.d.comb += [
+        negative.eq(0 if found.negative is None else found.negative & found.number),
+        places.eq(Cat(holds(low, place) for place in range(len(places)))),
+        blocks.eq(Cat(holds(high, block) & found.number for block in range(len(blocks)))),
+        power.eq(Cat(blocks[i >> len(low)] & places[i & 7] for i in range(greatest + 1)) ^ negative.replicate(greatest + 1)),
+    ]
+    return Cat(power, negative).as_signed(), negative
 
 
 def holds(bits, number):

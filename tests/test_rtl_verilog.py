@@ -35,7 +35,7 @@ ODD = [
     ("log_gemm", {"rows": 3, "cols": 2, "a": "upow2z_3e-5", "w": "pow2z_3", "acc_width": 20}),
     ("log_gemm", {"rows": 1, "cols": 2, "a": "upow2z_1", "w": "pow2z_2", "acc_width": 5}),
     ("log_gemm", {"rows": 2, "cols": 1, "a": "pow2z_6", "w": "upow2z_5", "acc_width": 64}),
-    ("log_gemm", {"rows": 1, "cols": 1, "a": "pow2z_2", "w": "pow2_2", "acc_width": 4}),
+    ("log_gemm", {"rows": 1, "cols": 1, "a": "upow2z_2", "w": "upow2z_2", "acc_width": 8}),
     ("codebook_gemm", {"rows": 1, "cols": 2, "bits": 8, "entry": "int4", "acc_width": 20}),
     ("codebook_gemm", {"rows": 2, "cols": 2, "bits": 1, "entry": "int3"}),
     ("codebook_gemm", {"rows": 1, "cols": 1, "bits": 3, "entry": "int16", "a": "int2", "acc_width": 18}),
