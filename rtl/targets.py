@@ -133,7 +133,7 @@ TARGETS = {
             make=DynamicTree,
             bench=(
                 {"lanes": 2, "longest": 20},
-                {"lanes": 3, "a": "uint4", "w": "int2", "y": "uint4", "bias": "int9"},
+                {"lanes": 3, "a": "uint4", "w": "int1", "y": "uint4", "bias": "int9"},
                 {},
             ),
         ),
