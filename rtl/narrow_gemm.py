@@ -167,7 +167,7 @@ class CodebookGemm(SystolicGemm):
     """
 
     bits: int = parameter(4, "bits of an index, 1 to 8")
-    entry: UnitFormat = parameter(Integer(8, signed=True), "format of the table's entries: signed integers of up to 16 bits")
+    entry: UnitFormat = parameter(Integer(8, signed=True), "format of the table's entries: signed integers of 2 to 16 bits")
     w: UnitFormat = field(init=False)  # the indices
 
     operands = ("a", "w", "t")
@@ -177,8 +177,8 @@ class CodebookGemm(SystolicGemm):
             raise InputError(f"bits must be 1 to 8, not {self.bits}")
         if not isinstance(self.a, Integer):
             raise InputError(f"a must be an integer format, not {self.a}")
-        if not isinstance(self.entry, Integer) or not self.entry.signed or self.entry.width > 16:
-            raise InputError(f"entry must be signed integers of up to 16 bits, not {self.entry}")
+        if not isinstance(self.entry, Integer) or not self.entry.signed or not 2 <= self.entry.width <= 16:
+            raise InputError(f"entry must be signed integers of 2 to 16 bits, not {self.entry}")
         object.__setattr__(self, "w", Integer(self.bits, signed=False))
         super().__post_init__()
 

@@ -38,7 +38,7 @@ def logarithms(call):
 def indices(call):
     """The weights' indices and the table. Entries that are not signed get a bit more."""
     fmt, (settings, operands) = call.spec.w, plain(call)
-    entry = Integer(fmt.entry.width + (not fmt.entry.signed), signed=True)
+    entry = Integer(max(2, fmt.entry.width + (not fmt.entry.signed)), signed=True)
     table = {"w": fmt.codes(call.w), "t": np.array(fmt.table)}
     return settings | {"bits": fmt.width, "entry": entry.name}, operands | table
 

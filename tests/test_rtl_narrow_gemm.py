@@ -92,8 +92,8 @@ def test_sums_of_powers_are_exact():
         (LogGemm, {"w": parse("ternary")}, "w must be powers of two, not ternary"),
         (LogGemm, {"acc_width": 31}, "sums of 1 products of upow2z_4 and pow2z_5 need"),
         (CodebookGemm, {"bits": 9}, "bits must be 1 to 8, not 9"),
-        (CodebookGemm, {"entry": parse("uint8")}, "entry must be signed integers of up to 16 bits, not uint8"),
-        (CodebookGemm, {"entry": parse("int17")}, "entry must be signed integers of up to 16 bits, not int17"),
+        (CodebookGemm, {"entry": parse("uint8")}, "entry must be signed integers of 2 to 16 bits, not uint8"),
+        (CodebookGemm, {"entry": parse("int17")}, "entry must be signed integers of 2 to 16 bits, not int17"),
         (CodebookGemm, {"a": parse("pow2z_4")}, "a must be an integer format, not pow2z_4"),
     ],
 )
