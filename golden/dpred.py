@@ -6,15 +6,30 @@ from typing import NamedTuple
 
 import numpy as np
 
+from golden.dpred_widths import WidthTable, best_table, least_widths
 from golden.errors import InputError
 from golden.formats import Integer
-from golden.precision import group_precision, grouped
+from golden.precision import grouped
 
-__all__ = ["FRAME_BITS", "WORD_BITS", "BodyBits", "DpredSpec", "body", "decode", "encode", "framed", "walk"]
+__all__ = [
+    "FRAME_BITS",
+    "TABLE_AT",
+    "TABLE_BITS",
+    "WORD_BITS",
+    "BodyBits",
+    "DpredSpec",
+    "body",
+    "decode",
+    "encode",
+    "framed",
+    "read_header",
+    "walk",
+]
 
 WORD_BITS = 64  # of a memory word, and of a word of the container
 FRAME_BITS = 2 * WORD_BITS  # of header and trailer
-MAGIC, VERSION = 0x5044, 1  # "DP"
+MAGIC = 0xD2  # version 2
+TABLE_AT, TABLE_BITS = 15, 17  # in the header
 MOST = (1 << 32) - 1  # values in a container
 
 
@@ -22,7 +37,7 @@ class BodyBits(NamedTuple):
     """Bits of a container's body, before it is padded to whole words."""
 
     payload: int
-    widths: int
+    fields: int
     zeros: int
 
     @property
@@ -42,7 +57,7 @@ class DpredSpec:
     signed : bool
         Two's complement, not unsigned.
     group : int
-        Values that share a precision: a power of two, 4 to 256.
+        Values that share a width: a power of two, 4 to 256.
     zeros : bool
         A bit a value says whether it is zero; zeros have no payload.
 
@@ -51,7 +66,7 @@ class DpredSpec:
     InputError
         If a parameter is out of range.
 
-    Source: Delmas et al., DPRed, arXiv:1804.06732 (abstract), for precisions a group; Delmas Lascorz et al.,
+    Source: Delmas et al., DPRed, arXiv:1804.06732 (abstract), for widths a group; Delmas Lascorz et al.,
     ShapeShifter, MICRO 2019, for the zero vector. The layout is ours.
     """
 
@@ -76,11 +91,6 @@ class DpredSpec:
         return Integer(self.word, signed=self.signed)
 
     @property
-    def width_bits(self):
-        """Bits of a group's width field, which holds its precision less 1."""
-        return 3 if self.word == 8 else 4
-
-    @property
     def per_word(self):
         """Values in a memory word."""
         return WORD_BITS // self.word
@@ -92,9 +102,8 @@ class DpredSpec:
 
     @property
     def header(self):
-        """Low half of the header."""
-        flags = (self.word == 16) | self.signed << 1 | self.zeros << 2
-        return MAGIC | VERSION << 16 | flags << 20 | (self.group.bit_length() - 1) << 24
+        """The header but for its table and the count."""
+        return MAGIC | (self.group.bit_length() - 3) << 8 | (self.word == 16) << 11 | self.signed << 12 | self.zeros << 13
 
     def check(self, x):
         """The values of `x` in storage order, int64 [N]; `InputError` if one does not fit `word`, or N is out of range."""
@@ -103,24 +112,37 @@ class DpredSpec:
             raise InputError(f"x must hold 1 to {MOST} values, not {x.size}")
         return x.astype(np.int64, copy=False)
 
-    def precisions(self, x):
-        """The precision of each group of `x`."""
-        return group_precision(grouped(self.check(x), self.group), self.signed)
+    def widths(self, x):
+        """The bits that each group of `x` needs a value, 0 where all are 0."""
+        return least_widths(grouped(self.check(x), self.group), self.signed)
 
-    def parts(self, x):
+    def stored(self, x):
+        """How many values each group of `x` stores: all it has or, with zero vectors, those that are not 0."""
+        present = self.check(x) != 0 if self.zeros else np.ones(np.size(x), bool)
+        return np.count_nonzero(grouped(present, self.group), axis=1)
+
+    def table(self, *tensors, greatest=0):
+        """The best `WidthTable` for containers of `tensors`, and for what is like them and needs up to `greatest` bits."""
+        widths, stored = (np.concatenate([count(x) for x in tensors]) for count in (self.widths, self.stored))
+        return best_table(self.word, np.bincount(widths, stored).astype(np.int64), widths.size, greatest)
+
+    def parts(self, x, table=None):
         """The `BodyBits` of `x`, counted without encoding it."""
-        groups = grouped(self.check(x), self.group)
-        if self.zeros:
-            stored = np.count_nonzero(groups, axis=1)
-        else:
-            stored = np.full(len(groups), self.group)
-            stored[-1] -= groups.size - np.size(x)
-        payload = int((stored * group_precision(groups, self.signed)).sum())
-        return BodyBits(payload, self.width_bits * len(groups), np.size(x) if self.zeros else 0)
+        table, least = table or self.table(x), self.widths(x)
+        payload = int((self.stored(x) * np.array(table.widths)[self.fields(table, least)]).sum())
+        return BodyBits(payload, table.field_bits * least.size, np.size(x) if self.zeros else 0)
 
-    def bits(self, x):
+    def bits(self, x, table=None):
         """Bits of the body of `x`: all but header, trailer and the zeros before it, which make `FRAME_BITS` and up to 63."""
-        return self.parts(x).total
+        return self.parts(x, table).total
+
+    def fields(self, table, least):
+        """The index in `table` for each group that needs `least` bits; `InputError` if there is none."""
+        if table.word != self.word:
+            raise InputError(f"widths must be those of values of {self.word} bits, not of {table.word}")
+        if least.max() > table.greatest:
+            raise InputError(f"x has values of {least.max()} bits; the greatest width is {table.greatest}")
+        return table.fields(least)
 
 
 def bits_of(codes, width):
@@ -128,76 +150,84 @@ def bits_of(codes, width):
     return (codes[..., None] >> np.arange(width) & 1).astype(bool)
 
 
-def body(spec, x):
-    """The bits of the body of checked values `x` [N], which may be none: bool."""
+def body(spec, x, widths, fields, field_bits):
+    """The bits of the body of checked values `x` [N], which may be none, with a width and a field a group: bool."""
     slices = grouped(x, spec.slice)
     first = np.arange(len(slices)) * spec.slice % spec.group == 0
-    precision = group_precision(grouped(x, spec.group), spec.signed)
-    precision = np.repeat(precision, spec.group // spec.slice)[: len(slices)]
+    widths, fields = (np.repeat(part, spec.group // spec.slice)[: len(slices)] for part in (widths, fields))
     there = np.arange(slices.size).reshape(slices.shape) < x.size
     stored = slices != 0 if spec.zeros else there
     # a row a slice, a column a bit that it may have
-    parts = [(bits_of(precision - 1, spec.width_bits), np.broadcast_to(first[:, None], (len(slices), spec.width_bits)))]
+    parts = [(bits_of(fields, field_bits)[:, ::-1], np.broadcast_to(first[:, None], (len(slices), field_bits)))]
     if spec.zeros:
         parts.append((stored, there))
-    kept = stored[..., None] & (np.arange(spec.word) < precision[:, None, None])
+    kept = stored[..., None] & (np.arange(spec.word) < widths[:, None, None])
     kept = kept.reshape(len(slices), spec.slice * spec.word)
     parts.append((bits_of(slices, spec.word).reshape(kept.shape), kept))
     bits, present = (np.concatenate(part, axis=1) for part in zip(*parts))
     return bits[present]
 
 
-def framed(spec, count, bits):
-    """The words of a container of `count` values whose body is `bits`."""
+def framed(spec, mask, count, bits):
+    """The words of a container of `count` values whose table is `mask` and whose body is `bits`."""
     octets = np.packbits(bits, bitorder="little").tobytes()
-    data = (spec.header | count << 32).to_bytes(8, "little") + octets + bytes(-len(octets) % 8)
+    data = (spec.header | mask << TABLE_AT | count << 32).to_bytes(8, "little") + octets + bytes(-len(octets) % 8)
     return np.frombuffer(data + zlib.crc32(data).to_bytes(8, "little"), "<u8").astype(np.uint64)
 
 
-def encode(spec, x):
+def encode(spec, x, table=None):
     """The container of the values of `x` in storage order, as its words: uint64.
 
     Parameters
     ----------
     spec : DpredSpec
     x : array of integers
+    table : WidthTable, optional
+        The widths of its groups, by default the best for `x`: ``spec.table(x)``.
 
     Raises
     ------
     InputError
-        If a value does not fit ``spec.word`` bits, or there is none.
+        If a value does not fit ``spec.word`` bits or the greatest width, or there is none.
     """
     x = spec.check(x)
-    return framed(spec, x.size, body(spec, x))
+    table = table or spec.table(x)
+    fields = spec.fields(table, spec.widths(x))
+    return framed(spec, table.mask, x.size, body(spec, x, np.array(table.widths)[fields], fields, table.field_bits))
 
 
 def read_header(word):
-    """The spec and the count in a header."""
-    fields = {"magic": (word & 0xFFFF, MAGIC), "version": (word >> 16 & 15, VERSION), "reserved bit": (word >> 23 & 1, 0)}
+    """The spec, the table and the count in a header."""
+    fields = {"first byte": (word & 255, MAGIC), "reserved bit": (word >> 14 & 1, 0)}
     for name, (found, allowed) in fields.items():
         if found != allowed:
             raise InputError(f"{name} of a DPRed container must be {allowed:#x}, not {found:#x}")
-    log, count = word >> 24 & 255, word >> 32
-    if not 2 <= log <= 8:
+    log, count = 2 + (word >> 8 & 7), word >> 32
+    if log > 8:
         raise InputError(f"log2 of the group of a DPRed container must be 2 to 8, not {log}")
     if not count:
         raise InputError("a DPRed container must hold at least 1 value, not 0")
-    flags = {"signed": bool(word >> 21 & 1), "zeros": bool(word >> 22 & 1)}
-    return DpredSpec(word=16 if word >> 20 & 1 else 8, group=1 << log, **flags), count
+    flags = {"signed": bool(word >> 12 & 1), "zeros": bool(word >> 13 & 1)}
+    spec = DpredSpec(word=16 if word >> 11 & 1 else 8, group=1 << log, **flags)
+    return spec, WidthTable.of_mask(spec.word, word >> TABLE_AT & (1 << TABLE_BITS) - 1), count
 
 
-def walk(spec, count, body):
+def walk(spec, table, count, body):
     """Where the slices lie in the bytes `body`.
 
     Returns
     -------
-    starts, precisions, masks : lists
-        Of each slice the first bit of its payload, its precision, and a bit for each value that has a payload.
+    starts, widths, masks : lists
+        Of each slice the first bit of its payload, its width, and a bit for each value that has a payload.
     stop : int
         The bit behind the last; if it lies outside of `body`, lists may be cut.
+    astray : bool
+        Whether a field is not an index of `table`; its width is taken for 0.
     """
-    starts, precisions, masks, position, end = [], [], [], 0, 8 * len(body)
-    precision = 0
+    bits, known = table.field_bits, len(table.widths)
+    index = [int(f"{field:0{bits}b}"[::-1], 2) for field in range(1 << bits)]  # its highest bit comes first
+    starts, widths, masks, position, end = [], [], [], 0, 8 * len(body)
+    width, astray = 0, False
     for base in range(0, count, spec.slice):
         if position > end:
             break
@@ -205,30 +235,32 @@ def walk(spec, count, body):
         values = min(spec.slice, count - base)
         mask = (1 << values) - 1
         if base % spec.group == 0:
-            precision = 1 + (window & (1 << spec.width_bits) - 1)
-            window >>= spec.width_bits
-            position += spec.width_bits
+            field = index[window & (1 << bits) - 1]
+            astray |= field >= known
+            width = table.widths[field] if field < known else 0
+            window >>= bits
+            position += bits
         if spec.zeros:
             mask &= window
             position += values
         starts.append(position)
-        precisions.append(precision)
+        widths.append(width)
         masks.append(mask)
-        position += precision * mask.bit_count()
-    return starts, precisions, masks, position
+        position += width * mask.bit_count()
+    return starts, widths, masks, position, astray
 
 
-def gather(spec, count, body, starts, precisions, masks):
+def gather(spec, count, body, starts, widths, masks):
     """The values whose slices lie as `walk` says: int64 [count]."""
-    starts, precisions = (np.array(part)[:, None] for part in (starts, precisions))
+    starts, widths = (np.array(part)[:, None] for part in (starts, widths))
     stored = bits_of(np.array(masks), spec.slice)
-    position = starts + precisions * (np.cumsum(stored, axis=1) - stored)
+    position = starts + widths * (np.cumsum(stored, axis=1) - stored)
     octets = np.frombuffer(body + bytes(4), np.uint8).astype(np.int64)
     at = np.minimum(position >> 3, len(body))  # where nothing is stored, a position may lie behind the end
     window = (octets[at] | octets[at + 1] << 8 | octets[at + 2] << 16) >> (position & 7)
-    codes = np.where(stored, window & (1 << precisions) - 1, 0)
+    codes = np.where(stored, window & (1 << widths) - 1, 0)
     if spec.signed:
-        codes -= (codes >> precisions - 1) << precisions
+        codes -= (codes >> np.maximum(widths - 1, 0)) << widths
     return codes.ravel()[:count]
 
 
@@ -244,19 +276,23 @@ def decode(words):
     ------
     InputError
         If it is not a container, is cut, padded or corrupted: its header is out of range, its length is not that
-        which its count and its width fields give, a padding bit is one, or its CRC is wrong.
+        which its count and its fields give, a field is not an index of its table, a padding bit is one, or its CRC is
+        wrong.
     """
     words = np.asarray(words)
     if words.dtype != np.uint64 or words.ndim != 1:
         raise InputError(f"container must be words of uint64 in a row, not {words.dtype} {list(words.shape)}")
     if words.size < 3:
         raise InputError(f"a DPRed container has at least 3 words, not {words.size}")
-    spec, count = read_header(int(words[0]))
+    spec, table, count = read_header(int(words[0]))
     data = words.astype("<u8").tobytes()
     body, available = data[8:-8], WORD_BITS * (words.size - 2)
-    if count + spec.width_bits * -(-count // spec.group) > available:  # a value has at least one bit
+    least = count if spec.zeros else count * table.widths[0]
+    if least + table.field_bits * -(-count // spec.group) > available:  # a value or a group has at least one bit
         raise InputError(f"a DPRed container of {count} values does not fit in {words.size} words: it is cut")
-    *slices, stop = walk(spec, count, body)
+    *slices, stop, astray = walk(spec, table, count, body)
+    if astray:
+        raise InputError(f"fields of a DPRed container must be less than {len(table.widths)}, the number of its widths")
     needed = 2 + -(-stop // WORD_BITS)
     if stop > available:
         raise InputError(f"DPRed container ends after {words.size} words, before its {count} values do: it is cut")

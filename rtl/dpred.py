@@ -13,7 +13,7 @@ from golden.formats import Integer
 from rtl.beats import Beats, pack_fields, unpack_fields
 from rtl.dpred_decode import DpredDecoder, decoder_flip_flops
 from rtl.dpred_encode import COUNT_BITS, DpredEncoder, encoder_flip_flops
-from rtl.dpred_stimulus import mutated, random_values, with_bit
+from rtl.dpred_stimulus import mutated, random_table, random_values, with_bit
 from rtl.engine import Engine, around, parameter
 
 __all__ = ["DpredDecode", "DpredEncode"]
@@ -25,7 +25,7 @@ class Codec(Engine):
 
     word: int = parameter(8, "bits of a value in memory, 8 or 16")
     signed: int = parameter(0, "1 for two's complement, 0 for unsigned")
-    group: int = parameter(16, "values that share a precision: a power of two, 4 to 256")
+    group: int = parameter(16, "values that share a width: a power of two, 4 to 256")
     zeros: int = parameter(0, "1 for a bit a value that says whether it is zero")
 
     sizes = ("values",)
@@ -69,9 +69,13 @@ class Codec(Engine):
 
 
 class DpredEncode(Codec):
-    """A container of the values `x`; `n` says how many they are, and is wrong if it does not fit their memory words."""
+    """A container of the values `x`.
 
-    operands = ("x", "n")
+    `n` says how many they are, bit k of `table` whether groups may have the width k; where these do not fit the values,
+    the container is wrong. Both are known of a user's values.
+    """
+
+    operands = ("x", "n", "table")
     results = ("c", "e")
 
     def component(self):
@@ -86,20 +90,23 @@ class DpredEncode(Codec):
         return 5
 
     def check(self, operands):
-        operands = {"n": np.size(operands.get("x", ()))} | operands  # the count of a user's values is known
-        self.require(operands)
-        n = np.asarray(operands["n"])
-        if n.ndim or not np.issubdtype(n.dtype, np.integer) or not 0 <= n < 1 << COUNT_BITS:
-            raise InputError(f"n must be one integer from 0 to {(1 << COUNT_BITS) - 1}, not {operands['n']}")
-        return {"x": self.spec.check(operands["x"]), "n": n.astype(np.int64)}
+        self.require({"n": 0, "table": 0} | operands)
+        x = self.spec.check(operands["x"])
+        found = {"n": x.size} | ({} if "table" in operands else {"table": self.spec.table(x).mask}) | operands
+        for key, bits in (("n", COUNT_BITS), ("table", self.word + 1)):
+            value = np.asarray(found[key])
+            if value.ndim or not np.issubdtype(value.dtype, np.integer) or not 0 <= value < 1 << bits:
+                raise InputError(f"{key} must be one integer from 0 to {(1 << bits) - 1}, not {found[key]}")
+            found[key] = value.astype(np.int64)
+        return found | {"x": x}
 
     def golden(self, operands):
-        words, wrong = encoded(self.spec, operands["x"], int(operands["n"]))
+        words, wrong = encoded(self.spec, operands["x"], int(operands["n"]), int(operands["table"]))
         return {"e": np.array([int(wrong)]), "c": words}
 
     def pack(self, operands):
-        n = pack_fields((operands["n"].reshape(1, 1), COUNT_BITS))
-        return {"x": self.memory_words(operands["x"]), "n": Beats(n, np.ones(1, bool))}
+        fields = ((operands[key].reshape(1, 1), bits) for key, bits in (("n", COUNT_BITS), ("table", self.word + 1)))
+        return {"x": self.memory_words(operands["x"]), "n": Beats(pack_fields(*fields), np.ones(1, bool))}
 
     def beats(self, operands):
         return {"c": self.golden(operands)["c"].size, "e": 1}
@@ -108,21 +115,25 @@ class DpredEncode(Codec):
         return {"c": beats["c"].data.copy().view("<u8").ravel(), "e": beats["e"].data[:, 0].astype(np.int64)}
 
     def cycles(self, operands):
-        return encoder_cycles(self.spec, operands["x"], int(operands["n"]))
+        return encoder_cycles(self.spec, operands["x"], int(operands["n"]), int(operands["table"]))
 
     def counts(self, operands):
         return operands["x"].size
 
     def stimulus(self, rng, values=None):
         x, wrong = self.drawn(rng, values), values is None and rng.random() < 0.3
-        if not wrong:
-            return {"x": x, "n": np.array(x.size)}
-        near = max(0, x.size + rng.integers(-2 * self.spec.per_word, 2 * self.spec.per_word, endpoint=True))
-        far = x.size ^ 1 << rng.integers(COUNT_BITS)
-        return {"x": x, "n": np.array(rng.choice([0, near, far, far]))}
+        n, table = x.size, random_table(rng, self.spec, x).mask
+        if wrong:
+            near = max(0, x.size + rng.integers(-2 * self.spec.per_word, 2 * self.spec.per_word, endpoint=True))
+            far = x.size ^ 1 << rng.integers(COUNT_BITS)
+            n = rng.choice([0, x.size, near, far, far])
+        if wrong and rng.random() < 0.5:  # fewer widths, or any, or all of them
+            table = rng.choice([table & rng.integers(1 << self.word + 1), rng.integers(1 << self.word + 1), 1, ~(-2 << self.word)])
+        return {"x": x, "n": np.array(n), "table": np.array(table)}
 
     def directed(self, rng, amount=1):
-        many = ({"x": x, "n": np.array(x.size)} for x in (self.drawn(rng, 20 * self.group) for _ in range(amount)))
+        long = (self.drawn(rng, 20 * self.group) for _ in range(amount))
+        many = [{"x": x, "n": np.array(x.size), "table": np.array(random_table(rng, self.spec, x).mask)} for x in long]
         return [*many, *(self.stimulus(rng) for _ in range(4 * amount))]
 
 
@@ -169,15 +180,20 @@ class DpredDecode(Codec):
     def cycles(self, operands):
         return decoder_cycles(self.spec, operands["c"])
 
+    def container(self, rng, n=None):
+        """One of `n` values, or of some groups of them."""
+        x = self.drawn(rng, n)
+        return encode(self.spec, x, random_table(rng, self.spec, x))
+
     def counts(self, operands):
         return max(1, self.golden(operands)["x"].size)
 
     def stimulus(self, rng, values=None):
-        words = encode(self.spec, self.drawn(rng, values))
+        words = self.container(rng, values)
         return {"c": mutated(rng, words) if values is None and rng.random() < 0.4 else words}
 
     def directed(self, rng, amount=1):
-        containers = (encode(self.spec, self.drawn(rng, n)) for n in (*[20 * self.group] * amount, *[None] * (7 * amount)))
+        containers = (self.container(rng, n) for n in (*[20 * self.group] * amount, *[None] * (7 * amount)))
         long, other = itertools.islice(containers, amount), containers
         lies = (with_bit(c, 0, bit) for bit, c in zip(np.resize(32 + rng.permutation(32), 2 * amount), other))
         padded = (with_bit(c, -2, 63 - bit) for bit, c in zip(np.resize(rng.permutation(32), 2 * amount), other))

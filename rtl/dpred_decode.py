@@ -4,7 +4,7 @@ from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.dpred import WORD_BITS
+from golden.dpred import TABLE_AT, TABLE_BITS, WORD_BITS
 from rtl.crc import Crc32
 from rtl.dpred_encode import COUNT_BITS, CRC_BITS, body_layout
 from rtl.dpred_unpack import Unpacker, unpacker_flip_flops
@@ -77,13 +77,15 @@ class DpredDecoder(wiring.Component):
         sound, surplus = Signal(name="sound", reset_less=True), Signal(name="surplus", reset_less=True)
         bad, none = Signal(name="bad", reset_less=True), Signal(name="none", reset_less=True)
         right, opens, closes, ends = (Signal(name=name) for name in ("right", "opens", "closes", "ends"))
-        free = Signal(name="free")
+        free, table, tabled = Signal(name="free"), Signal(self.layout.word + 1, name="table"), Signal(name="tabled")
         m.d.comb += [
             word.eq(self.c.payload.data),
             last.eq(self.c.payload.last),
             free.eq(~ended | told),
             opens.eq(~in_body & ~skips),
-            right.eq((word[:32] == self.spec.header) & word[32:].any() & ~last),
+            table.eq(word[TABLE_AT:]),
+            tabled.eq(table[1:].any() & ~table.all() & ~word[TABLE_AT + len(table) : TABLE_AT + TABLE_BITS].any()),
+            right.eq((word[:TABLE_AT] == self.spec.header) & tabled & word[32:].any() & ~last),
             self.c.ready.eq((in_body & ~whole & (unpacker.body.ready | unpacker.done | last)) | (~in_body & (free | ~last))),
             takes.eq(self.c.valid & self.c.ready),
             crc.crc_word.eq(word),
@@ -91,6 +93,7 @@ class DpredDecoder(wiring.Component):
             crc.crc_start.eq(opens),
             unpacker.start.eq(takes & opens),
             unpacker.count.eq(word[32:]),
+            unpacker.table.eq(table),
             unpacker.hold.eq(ended | ~in_body),
             unpacker.body.valid.eq(self.c.valid & in_body & ~whole & ~unpacker.done & ~last),
             unpacker.body.payload.eq(word),

@@ -1,4 +1,4 @@
-"""Memory words held until their group is whole, so that its precision is known."""
+"""Memory words held until their group is whole, so that its width is known."""
 
 from functools import reduce
 from operator import or_
@@ -6,14 +6,22 @@ from operator import or_
 from amaranth import Cat, Const, Mux, Signal
 from amaranth.lib import wiring
 
-__all__ = ["Holder", "group_widths", "queued", "rotating"]
+from rtl.dpred_widths import fitting, lengths
+
+__all__ = ["Holder", "group_widths", "queued", "rotating", "seen_bits"]
 
 
 def group_widths(size):
     """Bits of what is known of a complete group or, if a memory word holds more, of its groups."""
-    fields = {f"field_{part}": size.field for part in range(size.parts)}
+    fields = {f"{key}_{part}": getattr(size, key) for part in range(size.parts) for key in ("width", "field")}
+    fields["longer"] = size.field  # of `lengths`
     stop = {"stop": (size.words - 1).bit_length()} if size.words > 1 else {}
     return fields | stop | {"present": size.per_word.bit_length(), "last": 1, "bad": 1}
+
+
+def seen_bits(size):
+    """Registers that say how many bits the values of a group have needed so far."""
+    return (size.words > 1) * (size.word - size.signed)
 
 
 def queued(size):
@@ -43,7 +51,17 @@ class Holder(wiring.Component):
         present = Signal(range(size.per_word + 1), name="present")
         m.d.comb += present.eq(x.present)
         masked = [x.values[i] & (present > i).replicate(size.word) for i in range(size.per_word)]
-        found = {f"field_{part}": self.precision(m, masked, part, enters, complete) for part in range(size.parts)}
+        _, longer = lengths(m, x.table, size, "table")
+        found, fits = {"longer": longer}, Signal(size.parts, name="fits")
+        for part in range(size.parts):
+            needs = self.needs(m, masked, part, enters, complete)
+            width, field, fit = fitting(m, needs, x.table, longer, size, f"part_{part}")
+            found |= {f"width_{part}": width, f"field_{part}": field}
+            m.d.comb += fits[part].eq(fit)
+        misfit, bad = Signal(name="misfit"), Signal(name="misfits")  # a group of the packet needs more than there is
+        m.d.comb += bad.eq(misfit | ~fits.all())
+        with m.If(enters):
+            m.d.sync += misfit.eq(bad & ~x.last)
         index = Signal(range(size.words), name="index")
         if size.words > 1:
             found["stop"] = index
@@ -52,7 +70,7 @@ class Holder(wiring.Component):
                 m.d.sync += index.eq(Mux(complete, 0, (index + 1)[: len(index)]))
         else:
             m.d.comb += complete.eq(1)
-        found |= {"present": present, "last": x.last, "bad": x.bad}
+        found |= {"present": present, "last": x.last, "bad": x.bad | bad}
 
         slots = [Signal(size.memory, name=f"slot_{i}", reset_less=True) for i in range(size.words)]
         writes = rotating(m, size.words, enters, "into")
@@ -93,27 +111,23 @@ class Holder(wiring.Component):
             m.d.sync += [groups[0][key].eq(following[key]) for key in found]
         return groups[0], whole[0], ~whole[-1] | leaves
 
-    def precision(self, m, values, part, enters, complete):
-        """The width field of the slice `part` of `values`, or of its group so far."""
+    def needs(self, m, values, part, enters, complete):
+        """As many bits are one as the slice `part` of `values`, or its group so far, needs, the lowest."""
         size = self.layout
-        ones = Signal(size.word - 1, name=f"ones_{part}")
+        ones = Signal(size.word - size.signed, name=f"ones_{part}")
         those = values[part * size.slice : (part + 1) * size.slice]
         own = reduce(or_, (self.significant(value) for value in those))
         if size.words > 1:
-            seen = Signal(size.word - 1, name="seen")  # in the words of the group before this one
+            seen = Signal(len(ones), name="seen")  # in the words of the group before this one
             with m.If(enters):
                 m.d.sync += seen.eq(ones & (~complete).replicate(len(seen)))
             own = own | seen
         m.d.comb += ones.eq(own)
-        above = [ones[k:].any() for k in range(len(ones))]  # this one or a higher one; the field is how many are
-        field = []
-        for step in (1 << bit for bit in range(size.field)):
-            terms = [above[k - 1] & ~above[k - 1 + step] for k in range(step, size.word - step, 2 * step)]
-            field.append(reduce(or_, [*terms, above[size.word - 1 - step]]))
-        return Cat(field)
+        above = [ones[k:].any() for k in range(len(ones))]
+        return Cat(above[:1] * size.signed, above)  # signed, 1 has two bits
 
     def significant(self, value):
-        """Bits of which the highest one in a group, numbered from 1, is its width field."""
+        """Bits of which the highest one in a group, numbered from 1, says how many bits it needs; signed, 1 less."""
         if self.layout.signed:
             return (value[:-1] ^ value[-1].replicate(len(value) - 1)) | value[-1]  # so that -1 has a bit
-        return value[1:]
+        return value

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from amaranth import Cat, Const, Mux, Signal
 from amaranth.lib import data
 
-__all__ = ["BodyLayout", "count_ones", "moved_down", "moved_up", "product", "up_to"]
+__all__ = ["BodyLayout", "below", "count_ones", "moved_down", "moved_up", "product"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class BodyLayout:
         Bits of a value in memory, a power of two.
     signed, zeros : bool
     group : int
-        Values that share a precision, a power of two.
+        Values that share a width, a power of two.
     memory : int
         Bits of a memory word and of a word of the body, a power of two, at least `word`.
     """
@@ -51,8 +51,13 @@ class BodyLayout:
 
     @property
     def field(self):
-        """Bits of a width field."""
+        """Bits of a field at the most."""
         return (self.word - 1).bit_length()
+
+    @property
+    def width(self):
+        """Bits of a width."""
+        return self.word.bit_length()
 
     @property
     def longest(self):
@@ -65,11 +70,11 @@ class BodyLayout:
         return data.ArrayLayout(self.word, self.per_word)
 
 
-def count_ones(m, bits, name):
-    """How many of `bits` are one."""
+def count_ones(m, bits, name, size=None):
+    """How many of `bits` are one; the low `size` bits of that, if it is given."""
     if len(bits) == 1:
         return bits
-    total = Signal(range(len(bits) + 1), name=name)
+    total = Signal(size or range(len(bits) + 1), name=name)
     nodes = [bits[i] for i in range(len(bits))]
     while len(nodes) > 1:
         nodes = [x + y for x, y in zip(nodes[::2], nodes[1::2])] + nodes[len(nodes) & ~1 :]
@@ -77,28 +82,27 @@ def count_ones(m, bits, name):
     return total
 
 
-def product(m, count, field, name):
-    """``count * (field + 1)``: bits of `count` values of the precision that a width field says."""
-    total = Signal(len(count) + len(field), name=name)  # (2**c - 1) * 2**f at the most
-    m.d.comb += total.eq((count * field + count)[: len(total)])
+def product(m, count, width, name):
+    """``count * width``: bits of `count` values."""
+    total = Signal(len(count) + len(width) - 1, name=name)  # a width is at most a power of two
+    m.d.comb += total.eq((count * width)[: len(total)])
     return total
 
 
-def up_to(m, field, width, name):
-    """Bits that are one up to the one that `field` numbers."""
-    bits = Signal(width - 1, name=name)
-    m.d.comb += bits.eq(Cat(field >= k for k in range(1, width)))
-    return Cat(Const(1, 1), bits)
+def below(m, width, bits, name):
+    """As many of the lowest of `bits` bits are one as `width` says."""
+    ones = Signal(bits, name=name)
+    m.d.comb += ones.eq(Cat(width > k for k in range(bits)))
+    return ones
 
 
-def moved_up(m, value, amount, width, name):
-    """``value * 2**amount`` in `width` bits, zeros coming in below."""
-    for k in range(len(amount)):
-        step = 1 << k
-        if step >= width:
-            break
-        level = Signal(min(len(value) + step, width), name=f"{name}_{k}")
-        m.d.comb += level.eq(Mux(amount[k], Cat(Const(0, step), value)[: len(level)], value))
+def moved_up(m, value, amount, width, name, start=0):
+    """``value * 2**amount`` in `width` bits, zeros coming in below, from the bit `start` on."""
+    steps = [1 << k for k in range(len(amount)) if 1 << k < width]
+    for k, step in enumerate(steps):
+        low = start if step == steps[-1] else 0
+        level = Signal(min(len(value) + step, width) - low, name=f"{name}_{k}")
+        m.d.comb += level.eq(Mux(amount[k], Cat(Const(0, step), value)[low : low + len(level)], value[low:]))
         value = level
     return value
 

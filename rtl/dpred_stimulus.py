@@ -4,7 +4,9 @@ import zlib
 
 import numpy as np
 
-__all__ = ["mutated", "random_values", "sealed", "with_bit"]
+from golden.dpred_widths import WidthTable
+
+__all__ = ["mutated", "random_table", "random_values", "sealed", "with_bit"]
 
 
 def random_values(rng, spec, count):
@@ -17,6 +19,18 @@ def random_values(rng, spec, count):
     values = np.where(rng.random(count) < 0.1, rng.choice([lo, hi], count), values)
     values >>= spec.word - np.minimum(bits, rng.choice([1, spec.word // 2, spec.word, spec.word]))
     return np.where(rng.random(count) < rng.choice([0, 0.5, 0.95]), 0, values)
+
+
+def random_table(rng, spec, x):
+    """Widths for the values `x`: the best, all but 0, or any that suffice."""
+    kind = rng.integers(4)
+    if kind == 0:
+        return spec.table(x)
+    if kind == 1:
+        return WidthTable(word=spec.word, widths=range(1, spec.word + 1))
+    least = max(1, int(spec.widths(x).max()))
+    widths = {*rng.choice(spec.word, rng.integers(spec.word), replace=False).tolist(), int(rng.integers(least, spec.word + 1))}
+    return WidthTable(word=spec.word, widths=sorted(widths))
 
 
 def mutated(rng, words):
@@ -41,8 +55,8 @@ def mutated(rng, words):
             words[at] = rng.integers(1 << 64, dtype=np.uint64)
         elif kind == 6:  # padding, or what is like it
             words[max(0, size - 2)] |= one << np.uint64(63 - rng.integers(64) * rng.integers(64) // 64)
-        else:  # a bit of the count
-            words[0] ^= one << np.uint64(rng.integers(32, 64))
+        else:  # a bit of the table or of the count
+            words[0] ^= one << np.uint64(rng.integers(15, 64))
     return sealed(words) if rng.random() < 0.7 else words
 
 

@@ -4,7 +4,8 @@ from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.dpred_layout import count_ones, moved_down, moved_up, product, up_to
+from rtl.dpred_layout import below, count_ones, moved_down, moved_up, product
+from rtl.dpred_widths import entries, lengths, picked
 
 __all__ = ["Unpacker", "unpacker_flip_flops"]
 
@@ -15,21 +16,23 @@ def room(size):
 
 
 def piece_widths(size):
-    """Bits of what is cut for a slice: its payload, its width field, and which of its values have bits."""
-    return {"payload": size.slice * size.word, "field": size.field, "stored": size.slice}
+    """Bits of what is cut for a slice: its payload, its width, and which of its values have bits."""
+    return {"payload": size.slice * size.word, "width": size.width, "stored": size.slice}
 
 
 def unpacker_flip_flops(size, count_bits):
     """One-bit registers of an `Unpacker`."""
-    group = (size.words > 1) * (size.field + (size.words - 1).bit_length())
+    group = (size.words > 1) * (size.width + (size.words - 1).bit_length())
+    table = (size.width << size.field) + 2 * size.field + 2
     pieces = size.parts * sum(piece_widths(size).values()) + 1
-    return room(size) + room(size).bit_length() + count_bits + group + pieces
+    return room(size) + room(size).bit_length() + count_bits + group + table + pieces
 
 
 class Unpacker(wiring.Component):
     """Body words in, memory words out, zeros beyond the count of values.
 
-    A memory word a cycle, or where its bits are more than a body word, a body word a cycle. Behind `start` it takes a
+    A memory word a cycle, or where its bits are more than a body word, a body word a cycle. The window has the next
+    payload at the same place, and in front of it a group's field; so a field of any length is found at once. Behind `start` it takes a
     body; what has come of one before is forgotten, but not the memory words that have been cut.
 
     Parameters
@@ -41,8 +44,10 @@ class Unpacker(wiring.Component):
     Attributes
     ----------
     start : In(1)
-        A body of `count` values begins behind this cycle.
+        A body of `count` values and the widths of `table` begins behind this cycle.
     count : In(count_bits)
+    table : In(layout.word + 1)
+        A bit for each width.
     hold : In(1)
         No memory word is cut.
     body : In(stream)
@@ -54,7 +59,7 @@ class Unpacker(wiring.Component):
     lacks : Out(1)
         The bits that are there are too few for the next memory word.
     clean : Out(1)
-        The bits that are left are less than a body word, and all zero.
+        The bits that are left are less than a body word, and all zero; there was no field that `table` has not.
     """
 
     def __init__(self, layout, *, count_bits=32):
@@ -63,6 +68,7 @@ class Unpacker(wiring.Component):
             {
                 "start": In(1),
                 "count": In(count_bits),
+                "table": In(layout.word + 1),
                 "hold": In(1),
                 "body": In(stream.Signature(layout.memory)),
                 "memory": Out(stream.Signature(layout.values)),
@@ -77,20 +83,30 @@ class Unpacker(wiring.Component):
         size, held = self.layout, room(self.layout)
         low = (size.memory - 1).bit_length()  # bits of a number that is less than a body word's bits
         last = (size.per_word - 1).bit_length()  # or than the values of a memory word
-        window, fill = Signal(held, name="window"), Signal(range(held + 1), name="fill")
+        window, bits = Signal(held, name="window"), size.field.bit_length()
+        fill = Cat(Signal(bits, name="fill_low"), Signal(held.bit_length() - bits, name="fill"))
         left = Signal(self.count_bits, name="left")
         valid, free = Signal(name="piece_valid"), Signal(name="piece_free")
         cuts, takes = Signal(name="cuts"), Signal(name="takes")
-        pieces, needed = self.slices(m, window, left, cuts)
+        table, known, longer, missing = self.keep_table(m)
+        head = Signal(range(size.field + 1), name="head")  # bits of a field
+        pieces, length, opens, astray = self.slices(m, window, left, cuts, table, known, longer, head)
+        needed = Signal(range(size.longest + 1), name="needed")
         rest = Signal(range(held + 1), name="rest")  # bits that stay
         gone = Signal(len(needed), name="gone")
+        strayed = Signal(name="strayed", reset_less=True)
+        ends, ahead = Signal(name="ends"), Signal(len(head), name="ahead")  # what the next field takes of its place
         m.d.comb += [
             self.done.eq(~left.any()),
             self.lacks.eq(fill < needed),
-            self.clean.eq(~fill[low:].any() & ~window.any()),
+            self.clean.eq(~fill[low:].any() & ~window.any() & ~strayed),
+            head.eq(count_ones(m, longer, "field_bits")),
+            needed.eq((length + size.field)[: len(needed)]),
+            ends.eq(~left[last + 1 :].any() & (~left[last] | ~left[:last].any())),  # with this memory word
+            ahead.eq(Mux(ends, size.field, Mux(opens, head, 0))),
             free.eq(~valid | self.memory.ready),
             cuts.eq(~self.done & ~self.lacks & ~self.hold & free),
-            gone.eq(needed & cuts.replicate(len(needed))),
+            gone.eq((length + ahead)[: len(gone)] & cuts.replicate(len(gone))),
             rest.eq((fill - gone)[: len(rest)]),
             self.body.ready.eq(rest < size.longest),
             takes.eq(self.body.valid & self.body.ready),
@@ -100,10 +116,11 @@ class Unpacker(wiring.Component):
         place = rest[: (size.longest - 1).bit_length()]  # of a word that is taken
         fresh = moved_up(m, self.body.payload & takes.replicate(size.memory), place, held, "fresh")
         with m.If(self.start):
-            m.d.sync += [window.eq(0), fill.eq(0), left.eq(self.count)]
+            m.d.sync += [window.eq(0), fill.eq(missing), left.eq(self.count), strayed.eq(0)]
         with m.Elif(cuts | takes):
             m.d.sync += [window.eq(kept | fresh), fill.eq(Cat(rest[:low], (rest[low:] + takes)[: len(fill) - low]))]
             with m.If(cuts):
+                m.d.sync += strayed.eq(strayed | astray)
                 fewer = Cat(left[:last], (left[last:] - 1)[: len(left) - last])
                 m.d.sync += left.eq(Mux(left[last:].any(), fewer, 0))
         with m.If(free):
@@ -117,53 +134,73 @@ class Unpacker(wiring.Component):
             m.d.comb += [self.memory.payload[part * size.slice + i].eq(value) for i, value in enumerate(values)]
         return m
 
-    def slices(self, m, window, left, cuts):
-        """What the slices of the next memory word are made of, and how many bits that is."""
+    def keep_table(self, m):
+        """Registers, kept from `start` on: the width of each field, the number of widths, and which bits fields have; and
+        how many they have not, at `start`."""
+        size = self.layout
+        number, new = lengths(m, self.table, size, "table")
+        table = [Signal(size.width, name=f"width_{i}", reset_less=True) for i in range(1 << size.field)]
+        known, longer = (Signal(len(value), name=name, reset_less=True) for name, value in (("known", number), ("longer", new)))
+        with m.If(self.start):
+            m.d.sync += [longer.eq(new), known.eq(number)]
+            m.d.sync += [width.eq(entry) for width, entry in zip(table, entries(m, self.table, size, "table"))]
+        return table, known, longer, count_ones(m, ~new, "missing")
+
+    def slices(self, m, window, left, cuts, table, known, longer, head):
+        """The slices of the next memory word.
+
+        Returns
+        -------
+        list, Value, Value, Value
+            What they are made of; their bits, the first one's field not counted; whether the word behind begins with
+            a field; whether they have one that is not of the table.
+        """
         size = self.layout
         longest = size.longest // size.parts  # bits of a slice
         low = (size.per_word - 1).bit_length()
         full = left[low:].any()  # the memory word has all its values
-        opens, held = Const(1, 1), None  # whether a group begins; the width field of the one that does not
+        opens, follows, held = Const(1, 1), Const(1, 1), None  # whether a group begins, and behind it; its width if not
         if size.words > 1:
-            index, held = Signal(range(size.words), name="index"), Signal(size.field, name="held")
-            opens = ~index.any()
-        bits, pieces, lengths = window[: size.longest], [], []
+            index, held = Signal(range(size.words), name="index"), Signal(size.width, name="held", reset_less=True)
+            opens, follows = ~index.any(), index.all()
+        bits, pieces, cut, astray = window[: size.longest], [], [], []
         for part in range(size.parts):
             name = f"part_{part}"
             there = Signal(size.slice, name=f"{name}_there")
             more = range(part * size.slice + 1, (part + 1) * size.slice + 1)
             m.d.comb += there.eq(Cat(full | (left[:low] >= i) if i < size.per_word else full for i in more))
-            head = Signal(range(size.field + 1), name=f"{name}_head")
-            m.d.comb += head.eq(Mux(opens & there[0], size.field, 0))
-            field, payload = bits[: size.field], bits[size.field : longest]
-            if held is not None:
-                field, payload = Mux(opens, field, held), Mux(opens, payload, bits[: longest - size.field])
-            stored, ahead = there, head
+            field, payload = bits[: size.field][::-1] & longer, bits[size.field : longest]
+            width = Signal(size.width, name=f"{name}_width")
+            m.d.comb += width.eq(picked(table, field) if held is None else Mux(opens, picked(table, field), held))
+            astray.append(opens & there[0] & (field >= known))
+            stored, ahead = there, Const(0, 1)
             if size.zeros:
                 present = count_ones(m, there, f"{name}_present")
-                stored, ahead = payload[: size.slice] & there, head + present
+                stored, ahead = payload[: size.slice] & there, present
                 # the vector is shorter only where values are missing
                 least = (size.slice - 1) * size.word
                 short = moved_down(m, payload[: least + size.slice - 1], present[:-1], least, f"{name}_short")
                 whole, all_there = payload[size.slice :], there[-1].replicate(size.word)
                 payload = Cat(Mux(there[-1], whole[:least], short), whole[least:] & all_there)
             length = Signal(range(longest + 1), name=f"{name}_length")
-            payload_bits = product(m, count_ones(m, stored, f"{name}_ones"), field, f"{name}_payload_bits")
+            payload_bits = product(m, count_ones(m, stored, f"{name}_ones"), width, f"{name}_payload_bits")
             m.d.comb += length.eq((payload_bits + ahead)[: len(length)])
             if part + 1 < size.parts:
-                bits = moved_down(m, bits, length, (size.parts - 1 - part) * longest, f"{name}_rest")
-            pieces.append({"payload": payload, "field": field, "stored": stored})
-            lengths.append(length)
+                after = Signal(range(longest + 1), name=f"{name}_after")
+                m.d.comb += after.eq((length + head)[: len(after)])
+                bits = moved_down(m, bits, after, (size.parts - 1 - part) * longest, f"{name}_rest")
+            pieces.append({"payload": payload, "width": width, "stored": stored})
+            cut.append(length if part == 0 else length + Mux(there[0], head, 0))
         if held is not None:
             with m.If(self.start):
                 m.d.sync += index.eq(0)
             with m.Elif(cuts):
-                m.d.sync += [index.eq((index + 1)[: len(index)]), held.eq(field)]
-        needed = Signal(range(size.longest + 1), name="needed")
-        m.d.comb += needed.eq(sum(lengths[1:], lengths[0])[: len(needed)])
-        return pieces, needed
+                m.d.sync += [index.eq((index + 1)[: len(index)]), held.eq(width)]
+        total = Signal(range(size.longest + 1), name="length")
+        m.d.comb += total.eq(sum(cut[1:], cut[0])[: len(total)])
+        return pieces, total, follows, Cat(astray).any()
 
-    def spread(self, m, name, payload, field, stored):
+    def spread(self, m, name, payload, width, stored):
         """The values of a slice, apart: a tree of shifts."""
         size = self.layout
         nodes, span = [payload], size.slice
@@ -173,11 +210,11 @@ class Unpacker(wiring.Component):
             for i, node in enumerate(nodes):
                 what = f"{name}_{span}_{i}"
                 ones = count_ones(m, stored[2 * i * span : (2 * i + 1) * span], f"{what}_ones")
-                shift = product(m, ones, field, f"{what}_shift")
+                shift = product(m, ones, width, f"{what}_shift")
                 halves += [node[: span * size.word], moved_down(m, node, shift, span * size.word, f"{what}_down")]
             nodes = halves
-        mask = up_to(m, field, size.word, f"{name}_mask")
-        top = mask[:-1] & ~mask[1:]  # the sign; those of the greatest precision are not extended
+        mask = below(m, width, size.word, f"{name}_mask")
+        top = mask[:-1] & ~mask[1:]  # the sign; those of the greatest width are not extended
         for i, node in enumerate(nodes):
             value = node & mask
             if size.signed:

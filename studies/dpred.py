@@ -32,8 +32,8 @@ SIDE, LINE, TURN = 320, (48, 320), (48, 192)  # pixels of the images: detection,
 SEED = 0
 TABLES = ("alexnet", "vgg16", "googlenet", "resnet34")
 PROFILE = ("studies.layers", "studies.lenets", "studies.ocr", "studies.profile")  # what decides the precisions
-CODE = ("golden.bitserial", "golden.dpred", "golden.layer_tables", "golden.precision", "studies.assumed")
-CODE += ("studies.dpred", "studies.speed", "studies.traffic", *PROFILE)
+CODE = ("golden.bitserial", "golden.dpred", "golden.dpred_widths", "golden.layer_tables", "golden.precision")
+CODE += ("studies.assumed", "studies.dpred", "studies.speed", "studies.traffic", *PROFILE)
 
 
 def networks(build):

@@ -92,7 +92,9 @@ def markdown(study):
         "![bits that are left](dpred-traffic.png)",
         tables.traffic(study),
         "Groups are in storage order, along the channels. Containers come with header, trailer and padding, an "
-        "image's activations of a layer in one container ([the format](dpred.md)). *Static width*: one width a "
+        "image's activations of a layer in one container ([the format](dpred.md)). The widths that their groups may have "
+        "are the best for the tensor: of weights for all of them, of activations for every other image, and up to the "
+        "width that they were rounded to, so that no value of another image is too wide. *Static width*: one width a "
         "tensor, 4 + N P bits. *Zero flags*: one bit a value, and a word for each that is not 0. *Entropy*: of "
         "single values, without what a decoder would have to be told.",
         "### Size of groups",
@@ -101,10 +103,10 @@ def markdown(study):
         "*gap*: containers without zero vectors over their floor E[width] + H(width) / G.",
         "### The gap at G = 16, tensor by tensor",
         tables.gaps(study),
-        "Tensors of at least 4,096 values, without zero vectors, headers included. A width field costs 4 / 16 of a "
-        "bit a value (3 / 16 in words of 8 bits) though few widths may be in use. That alone is more than 3 % where "
-        "values have fewer than 8 (6) bits and their groups are much alike: it is the format's, and less in larger "
-        "groups.",
+        "Tensors of at least 4,096 values, without zero vectors, headers included. A field has as many bits as the "
+        "widths of the tensor need, and not 3 or 4; few widths are stated where groups are much alike. Below the floor "
+        "are tensors with groups of zeros alone: they have a width of 0, but count in E[width] with the precision that "
+        "they have elsewhere, of 1 bit.",
         "## Precisions",
         "![precisions of groups](dpred-widths.png)",
         tables.precisions(study),

@@ -122,11 +122,10 @@ def gaps(study, most=0.03):
         over = [row for row in found if row["gap"] > most]
         worst = max(found, key=lambda row: row["gap"])
         cells = [len(found), f"{100 * statistics.median(row['gap'] for row in found):.1f} %", len(over)]
-        cells.append(times(max(row["bits"] for row in over)) if over else "–")
         where = f"{NAMES[worst['network']]} {worst['layer']}, {worst['bits']:.2f} bits"
         cells.append(f"{100 * worst['gap']:.1f} %, {where}")
         rows.append([WIDTHS[variant], *cells])
-    head = ["numbers", "tensors", "median gap", "above 3 %", "most bits a value of these", "greatest gap"]
+    head = ["numbers", "tensors", "median gap", "above 3 %", "greatest gap"]
     return table(head, rows)
 
 

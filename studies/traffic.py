@@ -3,6 +3,7 @@
 import numpy as np
 
 from golden.dpred import FRAME_BITS, WORD_BITS, DpredSpec
+from golden.dpred_widths import best_table
 
 __all__ = ["CODES", "GROUPS", "layer_traffic", "tensor_traffic"]
 
@@ -18,26 +19,37 @@ def entropy(counts):
     return float(-(share * np.log2(share)).sum())
 
 
-def container(spec, precisions, x):
-    """Bits of the container of a flat `x`, frame and padding included, and of its floor ``payload + groups H(p)``.
+def stored(spec, widths, x):
+    """How many values of a flat `x` are stored in groups that need 0, 1, 2, … bits, when `widths` are those of its groups."""
+    sizes = np.full(len(widths), spec.group)
+    sizes[-1] -= spec.group * len(widths) - x.size
+    if spec.zeros:
+        sizes = np.add.reduceat(x != 0, np.arange(0, x.size, spec.group), dtype=np.int64)
+    return np.bincount(widths, sizes, spec.word + 1).astype(np.int64)
+
+
+def containers(spec, parts, greatest):
+    """Bits of the containers of all `parts`, frames and padding included, with the table that the first, the third, …
+    of them and `greatest` give.
 
     Parameters
     ----------
     spec : DpredSpec
-    precisions : int array
-        Of each group.
+    parts : list of (values, groups, what `stored` returned)
+    greatest : int
     """
-    sizes = np.full(len(precisions), spec.group)
-    sizes[-1] -= spec.group * len(precisions) - x.size
-    stored = sizes
-    if spec.zeros:
-        stored = np.add.reduceat(x != 0, np.arange(0, x.size, spec.group), dtype=np.int64)
-    payload = int((stored * precisions).sum())
-    body = payload + spec.width_bits * len(precisions) + x.size * spec.zeros
-    return FRAME_BITS + -(-body // WORD_BITS) * WORD_BITS, payload + len(precisions) * entropy(np.bincount(precisions))
+    profile = parts[::2]
+    table = best_table(spec.word, sum(counts for *_, counts in profile), sum(groups for _, groups, _ in profile), greatest)
+    bits = 0
+    for values, groups, counts in parts:
+        least = np.flatnonzero(counts)
+        widths = np.array(table.widths)[spec.fields(table, least)] if least.size else 0
+        body = int((counts[least] * widths).sum()) + table.field_bits * groups + values * spec.zeros
+        bits += FRAME_BITS + -(-body // WORD_BITS) * WORD_BITS
+    return bits
 
 
-def tensor_traffic(parts, word, signed):
+def tensor_traffic(parts, word, signed, greatest=0):
     """Bits of a tensor, a JSON dictionary.
 
     Parameters
@@ -46,6 +58,9 @@ def tensor_traffic(parts, word, signed):
         In storage order; each goes into a container of its own, as the activations of each image do.
     word : int
         8 or 16.
+    greatest : int
+        Bits that no value of any part needs more of: the last width of the containers' one table, which is made from a
+        profile, the first, the third, … of the parts.
 
     Returns
     -------
@@ -55,24 +70,28 @@ def tensor_traffic(parts, word, signed):
         with zero vectors, and floor, ``payload + groups * entropy of the precisions`` without them.
     """
     found = {"values": 0, "zeros": 0} | {name: dict.fromkeys(map(str, GROUPS), 0) for name in BY_GROUP}
-    widths, counts = np.zeros(word + 1, np.int64), np.zeros(1 << word, np.int64)
+    precisions, counts = np.zeros(word + 1, np.int64), np.zeros(1 << word, np.int64)
+    specs = [DpredSpec(word=word, signed=signed, group=group, zeros=zeros) for group in GROUPS for zeros in (False, True)]
+    sizes = {spec: [] for spec in specs}
     for part in parts:
         x = part.ravel()
         found["values"] += x.size
         found["zeros"] += int((x == 0).sum())
         counts += np.bincount(x + (1 << word - 1) * signed, minlength=1 << word)
-        precisions = DpredSpec(word=word, signed=signed, group=GROUPS[0]).precisions(x)
-        for group in GROUPS:
-            if group > GROUPS[0]:  # a group's precision is the greatest of its halves'
-                precisions = np.pad(precisions, (0, len(precisions) % 2)).reshape(-1, 2).max(axis=1)
-            specs = (DpredSpec(word=word, group=group, zeros=zeros) for zeros in (False, True))
-            (plain, floor), (zeroed, _) = (container(spec, precisions, x) for spec in specs)
-            for name, bits in zip(BY_GROUP, (plain, zeroed, floor), strict=True):
-                found[name][str(group)] += bits
-            if group == 16:
-                widths += np.bincount(precisions, minlength=word + 1)
-    found["precision"] = int(np.flatnonzero(widths)[-1])
-    found["widths"] = widths[1:].tolist()
+        widths = specs[0].widths(x)
+        for spec in specs:
+            if spec.group > GROUPS[0] and not spec.zeros:  # a group's width is the greatest of its halves'
+                widths = np.pad(widths, (0, len(widths) % 2)).reshape(-1, 2).max(axis=1)
+            sizes[spec].append((x.size, len(widths), stored(spec, widths, x)))
+            if not spec.zeros:
+                groups = np.bincount(np.maximum(widths, 1), minlength=word + 1)
+                payload = sizes[spec][-1][2] * np.maximum(np.arange(word + 1), 1)  # zeros alone have a precision of 1
+                found["floor"][str(spec.group)] += int(payload.sum()) + len(widths) * entropy(groups)
+                precisions += groups * (spec.group == 16)
+    for spec in specs:
+        found["dpred_zeros" if spec.zeros else "dpred"][str(spec.group)] = containers(spec, sizes[spec], greatest)
+    found["precision"] = int(np.flatnonzero(precisions)[-1])
+    found["widths"] = precisions[1:].tolist()
     found["uncompressed"] = word * found["values"]
     found["static"] = STATIC_FIELD * len(parts) + found["precision"] * found["values"]
     found["zero_flag"] = found["values"] + word * (found["values"] - found["zeros"])
@@ -84,5 +103,5 @@ def layer_traffic(layer):
     """{"weights": …, "activations": …} of a `Rounded` layer; the activations are those of all its images."""
     return {
         "weights": tensor_traffic([layer.weights], layer.word, True),
-        "activations": tensor_traffic(layer.inputs, layer.word, layer.signed),
+        "activations": tensor_traffic(layer.inputs, layer.word, layer.signed, layer.width_a),
     }

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from golden.dpred import DpredSpec, encode
+from golden.dpred_widths import WidthTable
 from golden.dpred_codecs import decoded
 from golden.errors import InputError
-from rtl.dpred_stimulus import mutated, random_values
+from rtl.dpred_stimulus import mutated, random_table, random_values
 from rtl.targets import TARGETS
 from tb.cases import Case, directed, random_cases
 from tb.memory import Stalls, built, run, run_cases
@@ -61,7 +62,8 @@ def fuzz(settings, count):
     """Give `count` mutated containers to the decoder: the verdicts, which are all golden's."""
     engine, memory = in_memory("dpred_decoder", settings)
     rng, spec = np.random.default_rng(5), engine.spec
-    containers = [encode(spec, random_values(rng, spec, rng.integers(1, 150))) for _ in range(20)]
+    drawn = [random_values(rng, spec, rng.integers(1, 150)) for _ in range(20)]
+    containers = [encode(spec, x, random_table(rng, spec, x)) for x in drawn]
     containers += [encode(DpredSpec(word=24 - spec.word, group=4), np.arange(30))]
     cases = [Case(engine, {"c": mutated(rng, containers[rng.integers(len(containers))])}) for _ in range(count)]
     verdicts = []
@@ -101,9 +103,10 @@ def test_one_codec_undoes_the_other(settings):
     [
         ("dpred_encoder", {"x": [256]}, "x holds 256"),
         ("dpred_encoder", {"x": []}, "x must"),
-        ("dpred_encoder", {"n": 4}, "operands must be x, n, not n"),
+        ("dpred_encoder", {"n": 4}, "operands must be x, n, table, not n, table"),
         ("dpred_encoder", {"x": [1], "n": -1}, "n must be one integer from 0 to 4294967295, not -1"),
         ("dpred_encoder", {"x": [1], "n": [1]}, r"n must be one integer from 0 to 4294967295, not \[1\]"),
+        ("dpred_encoder", {"x": [1], "table": 512}, "table must be one integer from 0 to 511, not 512"),
         ("dpred_decoder", {"c": np.zeros(3, np.int32)}, r"c must be at least one word of 64 bits in a row, not int32 \[3\]"),
         ("dpred_decoder", {"c": np.zeros(0, np.uint64)}, r"c must be at least one word of 64 bits in a row, not uint64 \[0\]"),
         ("dpred_decoder", {"x": [1]}, "operands must be c, not x"),

@@ -48,7 +48,7 @@ STREAMS = {  # role, bits of data, bytes of tdata, has tlast
     "mac_tree_dfp": [("a", 16, 2, True), ("w", 16, 2, True), ("p", 20 + 4 + 6, 4, False), ("y", 8, 1, True)],
     "mac_tree_pow2": [("a", 40, 5, True), ("w", 15, 2, True), ("p", 32 + 4 + 6, 6, False), ("y", 8, 1, True)],
     "mac_tree_minifloat": [("a", 16, 2, True), ("w", 16, 2, True), ("p", 8, 1, False), ("y", 16, 2, True)],
-    "dpred_encoder": [("x", 64, 8, True), ("n", 32, 4, False), ("c", 64, 8, True), ("e", 1, 1, False)],
+    "dpred_encoder": [("x", 64, 8, True), ("n", 49, 7, False), ("c", 64, 8, True), ("e", 1, 1, False)],
     "dpred_decoder": [("c", 64, 8, True), ("x", 64, 8, True), ("e", 2, 1, False)],
     "parallel_tile": [("a", 12, 2, True), ("w", 48, 6, True), ("y", 64, 8, True)],
     "stripes": [("a", 120, 15, True), ("w", 30, 4, True), ("p", 3, 1, False), ("y", 64, 8, True), ("e", 1, 1, False)],

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from golden.dpred import DpredSpec, encode
+from golden.errors import InputError
+from golden.precision import group_precision, grouped
 from studies.layers import Layer, rounded
 from studies.traffic import GROUPS, layer_traffic, tensor_traffic
 
@@ -15,18 +17,20 @@ def test_containers_are_as_long_as_goldens(word, signed):
     for count in (1000, 37, 256):
         x = np.rint(rng.laplace(0, 1 << word - 5, count)).clip(-(1 << word - 1), (1 << word - 1) - 1).astype(np.int32)
         parts.append(np.where(rng.random(count) < 0.4, 0, x if signed else np.abs(x)))
-    found = tensor_traffic(parts, word, signed)
+    found = tensor_traffic(parts, word, signed, word)
     for group in GROUPS:
         for name, zeros in (("dpred", False), ("dpred_zeros", True)):
             spec = DpredSpec(word=word, signed=signed, group=group, zeros=zeros)
-            assert found[name][str(group)] == sum(64 * len(encode(spec, x)) for x in parts)
+            table = spec.table(parts[0], parts[2], greatest=word)
+            assert found[name][str(group)] == sum(64 * len(encode(spec, x, table)) for x in parts)
         spec = DpredSpec(word=word, signed=signed, group=group)
         least = 0
         for x in parts:
-            precisions = spec.precisions(x)
+            precisions = group_precision(grouped(x, group), signed)
             _, counts = np.unique(precisions, return_counts=True)
             shares = counts / len(precisions)
-            least += spec.parts(x).payload - len(precisions) * (shares * np.log2(shares)).sum()
+            sizes = np.append(np.full(len(precisions) - 1, group), x.size - group * (len(precisions) - 1))
+            least += (precisions * sizes).sum() - len(precisions) * (shares * np.log2(shares)).sum()
         assert found["floor"][str(group)] == pytest.approx(least)
 
 
@@ -40,8 +44,15 @@ def test_simpler_codes_by_hand():
     shares = np.array([5, 2, 1]) / 8
     assert found["entropy"] == pytest.approx(-8 * (shares * np.log2(shares)).sum())
     assert found["widths"] == [0, 1, 0, 0, 0, 0, 0, 0]
-    assert found["dpred"]["4"] == 128 + 64  # 3 + 4 and 3 + 8 bits in a word
+    assert found["dpred"]["4"] == 128 + 64  # 1 and 1 + 8 bits in a word
     assert found["floor"]["4"] == pytest.approx(4 + 8 + 2)  # one bit says which of the two widths a group has
+
+
+def test_a_profile_that_is_too_narrow_is_found():
+    narrow, wide = np.ones(64, int), np.full(64, 9)
+    assert tensor_traffic([narrow, wide], 8, False, 4)["dpred"]["16"] == 2 * 128 + 2 * 64 + 5 * 64  # fields have a bit
+    with pytest.raises(InputError, match="x has values of 4 bits; the greatest width is 1"):
+        tensor_traffic([narrow, wide], 8, False)
 
 
 def test_a_layer_has_weights_and_the_activations_of_all_images():
