@@ -13,12 +13,12 @@ from quant.plan import Plan
 from quant.report import text, write
 from quant.rules import BIASES, SCHEMES
 from quant.search import STEPS
+from quant.settings import RULES
 from quant.sources import source
 from quant.simulated import WEIGHTS
 from quant.sources import source
 from quant.space import NARROWEST, WIDEST
 from quant.taken import taken
-from quant.train import RULES
 from quant.tune import OUTPUTS, Tuning
 
 __all__ = ["FOLDER", "add_arguments", "run"]

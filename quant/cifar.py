@@ -12,7 +12,7 @@ from torch import nn
 from golden.errors import InputError
 from quant.data import HELD_OUT, Dataset, Split
 from quant.models import PIXEL_UNIT
-from quant.train import Settings
+from quant.settings import Settings
 
 __all__ = ["CIFAR10_FULL", "Cifar10Full", "cifar10", "is_cifar10"]
 

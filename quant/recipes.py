@@ -2,7 +2,7 @@
 
 from golden.errors import InputError
 from quant.models import network_layers, schemes
-from quant.train import Recipe
+from quant.settings import Recipe
 
 __all__ = ["recipe"]
 

@@ -7,7 +7,8 @@ import torch
 
 from golden.errors import InputError
 from quant.cifar import TEST, TRAIN, Cifar10Full, cifar10
-from quant.train import Settings, fit, reproducible
+from quant.settings import Settings
+from quant.train import fit, reproducible
 
 
 def folder(path, images=8):

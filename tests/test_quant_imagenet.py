@@ -5,7 +5,8 @@ from PIL import Image
 
 from golden.errors import InputError
 from quant.imagenet import Files, imagenet
-from quant.train import Settings, correct, fit, reproducible
+from quant.settings import Settings
+from quant.train import correct, fit, reproducible
 
 
 def folder(path, images=10):
