@@ -16,12 +16,13 @@ from golden.errors import replacing
 from quant.checkpoint import Checkpoint
 from quant.parallel import first
 from quant.rectify import thresholded
-from quant.train import Trained, train
+from quant.run import Trained
+from quant.train import train
 
 __all__ = ["BUILD", "FLOAT", "LOOP", "code_hash", "key", "slug", "trained"]
 
 BUILD = Path("build/quant")
-LOOP = tuple(f"quant.{name}" for name in ("data", "losses", "rectify", "settings", "train"))
+LOOP = tuple(f"quant.{name}" for name in ("data", "losses", "rectify", "run", "settings", "train"))
 FLOAT = (*LOOP, "quant.layers", "quant.models")  # what decides a float network
 TRAINING = (*FLOAT, "golden.formats.base", "golden.formats.integers", "golden.requant", "quant.quantisers")
 METADATA = "narrowgate-training"

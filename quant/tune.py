@@ -15,8 +15,9 @@ from golden.errors import InputError, replacing
 from quant.cache import LOOP, code_hash
 from quant.scores import SIMULATION, digest, spelled
 from quant.simulated import WEIGHTS, Simulated
+from quant.run import correct
 from quant.settings import Settings
-from quant.train import correct, fit, reproducible
+from quant.train import fit, reproducible
 
 __all__ = ["OUTPUTS", "Tuned", "Tuning", "tune"]
 

@@ -11,8 +11,9 @@ from small_mnist import quick, small_mnist
 
 from golden.errors import InputError
 from quant.checkpoint import Checkpoint
+from quant.run import Run
 from quant.settings import Distillation
-from quant.train import Run, train
+from quant.train import train
 
 DATA = small_mnist(256, 40)
 TERNARY = replace(
@@ -70,7 +71,7 @@ SCRIPT = """
 import os, signal, sys
 from test_quant_checkpoint import DATA, TERNARY
 from quant.cache import Checkpoint, trained
-from quant.train import Run
+from quant.run import Run
 
 take = Run.take
 def mortal(run):

@@ -5,8 +5,9 @@ from PIL import Image
 
 from golden.errors import InputError
 from quant.imagenet import Files, imagenet
+from quant.run import correct
 from quant.settings import Settings
-from quant.train import correct, fit, reproducible
+from quant.train import fit, reproducible
 
 
 def folder(path, images=10):

@@ -7,8 +7,9 @@ from small_mnist import quick, small_mnist
 from golden.errors import InputError
 from quant.data import Dataset, Split
 from quant.rectify import Rectifiers
+from quant.run import correct
 from quant.settings import RULES, Distillation, Settings
-from quant.train import correct, fit, reproducible, train
+from quant.train import fit, reproducible, train
 
 
 def test_training_learns_and_its_seed_decides_it():
@@ -78,6 +79,16 @@ def test_every_rule_lowers_the_loss():
         settings = replace(quick("lenet_caffe", epochs=3), rule=rule, rate=rate)
         history = train(settings, small_mnist(), progress=False).history
         assert history[-1]["loss"] < 0.9 * history[0]["loss"], rule
+
+
+def test_data_that_do_not_fit_the_network_are_refused():
+    data = small_mnist(64, 10)
+    big = replace(data, train=Split(data.train.images.repeat(1, 3, 1, 1), data.train.labels))
+    with pytest.raises(InputError, match=r"^lenet float seed 0 cannot take images \[3, 28, 28\]: Given groups=1"):
+        train(quick(), big, progress=False)
+    many = replace(data, train=Split(data.train.images, data.train.labels + 3))
+    with pytest.raises(InputError, match="labels must be below the 10 classes of lenet float seed 0, not 12"):
+        train(quick(), many, progress=False)
 
 
 def test_too_few_images_are_refused():
