@@ -7,7 +7,7 @@ import torch
 from torch.nn.utils import parametrize
 
 from golden.errors import InputError
-from quant.masks import layers
+from quant.masks import layers, plain
 
 __all__ = ["Shared", "clustered", "nearest", "shared", "sharing"]
 
@@ -120,4 +120,4 @@ def shared(model, found):
         for name, each in found.items():
             table = modules[name].parametrizations.weight.original.detach().clone()
             found[name] = Shared(each.codes, torch.cat([torch.zeros(1), table]))
-            parametrize.remove_parametrizations(modules[name], "weight")
+            plain(modules[name])
