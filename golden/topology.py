@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from golden.errors import InputError
 from golden.window import Window
 
-__all__ = ["Layer", "Node", "Row", "Topology"]
+__all__ = ["INPUT", "Layer", "Node", "Row", "Topology"]
 
 INPUT = "input"
 NORMS = ("batch", "bias", None)

@@ -8,7 +8,7 @@ def parser():
     from quant import approximation  # not above: without torch, `command` says what is missing
     from quant.cache import BUILD
     from quant.models import NETWORKS
-    from quant.quantisers import WEIGHTS
+    from quant.schemes import ACTIVATIONS, WEIGHTS, listed
 
     program = Parser(prog="python -m quant", description="Train networks, quantise them, export them to golden.")
     commands = program.add_subparsers(dest="command", required=True, parser_class=Parser)
@@ -17,7 +17,7 @@ def parser():
     train.add_argument(
         "--weights",
         default="float",
-        help=f"float, or one of {', '.join(WEIGHTS)} for all layers, then LAYER=SCHEME for some: ternary,conv1=int8",
+        help=f"{listed(WEIGHTS)}; the first and the last layer have 8 bits, or edges=SCHEME; LAYER=SCHEME for some",
     )
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--epochs", type=int, help="of this run; 0 only calibrates a quantised network")

@@ -18,8 +18,11 @@ from quant.train import Trained, train
 __all__ = ["BUILD", "code_hash", "key", "slug", "trained"]
 
 BUILD = Path("build/quant")
-FLOAT = ("quant.data", "quant.layers", "quant.models", "quant.train")  # what decides a float network
-TRAINING = (*FLOAT, "golden.formats.base", "golden.formats.integers", "golden.requant", "quant.quantisers")
+FLOAT = ("golden.layer_tables", "golden.residual", "golden.topology")  # what decides a float network
+FLOAT += ("quant.data", "quant.layers", "quant.models", "quant.train")
+TRAINING = (*FLOAT, *(f"golden.formats.{name}" for name in ("base", "codebooks", "integers", "minifloats", "powers")))
+TRAINING += tuple(f"quant.quantisers{suffix}" for suffix in ("", "_activations", "_binary", "_nonlinear", "_ternary"))
+TRAINING += ("golden.requant", "quant.export", "quant.integers", "quant.rules", "quant.schemes", "quant.straight")
 METADATA = "narrowgate-training"
 
 
