@@ -12,7 +12,7 @@ from golden.residual import bottlenecks, plain_blocks, resnet_cifar, scaled
 from golden.topology import Row, Topology
 from golden.window import Window
 
-__all__ = ["NETWORKS", "Row", "network_rows", "topology"]
+__all__ = ["NETWORKS", "Row", "fitted", "network_rows", "topology"]
 
 HALF = Window(kernel=2, stride=2)
 CAFFE = Window(kernel=3, stride=2, ceil_mode=True)  # its last window need not be whole
@@ -194,27 +194,69 @@ NETWORKS = {
 }
 
 
-def topology(name, **settings):
-    """The `Topology` of the network called `name`.
+def number(text):
+    """What a number is that is written as text, whole if it can be."""
+    found = float(text)
+    return int(found) if found == int(found) else found
 
-    Parameters
-    ----------
-    settings
-        ``shape``, ``classes`` and ``width``; of the residual networks for CIFAR also ``first``.
+
+TYPES = {
+    "shape": lambda text: tuple(int(part) for part in text.split("x")),
+    "classes": int,
+    "width": number,
+    "first": number,
+}
+
+
+def spelled(text):
+    """(name, settings) of a network as text."""
+    name, _, rest = text.partition(":")
+    if name not in NETWORKS:
+        raise InputError(f"no network is called {name!r}; allowed: {', '.join(NETWORKS)}")
+    allowed, settings = inspect.signature(NETWORKS[name]).parameters, {}
+    for part in rest.split(",") if rest else ():
+        key, _, value = part.partition("=")
+        if key not in allowed:
+            raise InputError(f"network {name} has no setting {key!r}; allowed: {', '.join(allowed)}")
+        try:
+            settings[key] = TYPES[key](value)
+        except (ValueError, OverflowError):
+            raise InputError(f"setting {key} of network {name} must be a number, or CxHxW, not {value!r}") from None
+    return name, settings
+
+
+def topology(text):
+    """The `Topology` of a network: its name, and settings behind a colon.
+
+    ``resnet20:width=2,shape=1x28x28,classes=10``: `width` is of all filters, `first`, of the residual networks for CIFAR,
+    of those of the first third of the layers.
 
     Raises
     ------
     InputError
         If there is no such network, it has no such setting, or it cannot be built with them.
     """
-    if name not in NETWORKS:
-        raise InputError(f"no network is called {name!r}; allowed: {', '.join(NETWORKS)}")
-    allowed = inspect.signature(NETWORKS[name]).parameters
-    if unknown := [key for key in settings if key not in allowed]:
-        raise InputError(f"network {name} has no setting {unknown[0]!r}; allowed: {', '.join(allowed)}")
+    name, settings = spelled(text)
     return NETWORKS[name](**settings)
 
 
-def network_rows(name, **settings):
-    """The rows of the layers of the network called `name`; see `topology`."""
-    return topology(name, **settings).rows
+def fitted(text, shape, classes):
+    """`text`, with the shape and the classes of data in place of those that it says or means.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of an image: channels, height, width.
+    classes : int
+    """
+    name, settings = spelled(text)
+    usual = {key: p.default for key, p in inspect.signature(NETWORKS[name]).parameters.items()}
+    settings = usual | settings | {"shape": tuple(shape), "classes": classes}
+    words = settings | {"shape": "x".join(map(str, shape))}
+    said = [f"{key}={words[key]}" for key in usual if settings[key] != usual[key]]
+    return f"{name}:{','.join(said)}" if said else name
+
+
+def network_rows(text):
+    """The rows of the layers of a network; see `topology`."""
+    return topology(text).rows

@@ -19,6 +19,7 @@ __all__ = [
     "WEIGHTS",
     "activation_quantiser",
     "activation_schemes",
+    "coarse",
     "listed",
     "schemes",
     "weight_quantiser",
@@ -26,6 +27,7 @@ __all__ = [
 
 FLOAT = "float"
 EDGES = "int8"  # of the first and the last layer, which papers leave in floating point
+CALIBRATED = 8  # bits
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,12 @@ def activation_quantiser(scheme, relu):
         return None
     make, rest = find(ACTIVATIONS, "activation", scheme)
     return Static(rest, relu) if make is None else make(relu, *rest)
+
+
+def coarse(scheme):
+    """Whether a network has to be trained with a scheme: all but floats, and evenly spaced numbers of 8 bits or more."""
+    name, digits = re.fullmatch(r"(.*?)(\d*)", scheme).groups()
+    return scheme != FLOAT and not (name in ("int", "dfp") and int(digits) >= CALIBRATED)
 
 
 def spelled(text, names, edges, check):

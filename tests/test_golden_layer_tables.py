@@ -3,38 +3,38 @@
 import pytest
 
 from golden.errors import InputError
-from golden.layer_tables import NETWORKS, network_rows, topology
+from golden.layer_tables import NETWORKS, fitted, network_rows, topology
 
-# network, settings: layers, products of the convolutions, weights of convolutions, of dense layers
+# network: layers, products of the convolutions, weights of convolutions, of dense layers
 TOTALS = [
-    ("lenet", {}, 4, 1_888_000, 25_500, 405_000),
-    ("lenet_caffe", {}, 4, 1_888_000, 25_500, 405_000),
-    ("cifar10_full", {}, 4, 12_288_000, 79_200, 10_240),
-    ("alexnet", {}, 8, 665_784_864, 2_332_704, 58_621_952),
-    ("vgg16", {}, 16, 15_346_630_656, 14_710_464, 123_633_664),
-    ("googlenet", {}, 58, 1_581_647_872, 5_966_272, 1_024_000),
-    ("squeezenet", {}, 26, 861_339_936, 1_244_448, 0),
-    ("resnet18", {}, 21, 1_813_561_344, 11_166_912, 512_000),
-    ("resnet34", {}, 37, 3_663_249_408, 21_267_648, 512_000),
-    ("resnet50", {}, 54, 3_855_925_248, 23_454_912, 2_048_000),
-    ("resnet152", {}, 156, 11_280_367_616, 57_992_384, 2_048_000),
-    ("resnet20", {}, 20, 40_550_400, 267_696, 640),
-    ("resnet44", {}, 44, 97_173_504, 654_768, 640),
-    ("resnet56", {}, 56, 125_485_056, 848_304, 640),
-    ("resnet110", {}, 110, 252_887_040, 1_719_216, 640),
-    ("resnet44", {"width": 2}, 44, 387_809_280, 2_618_208, 1_280),
-    ("resnet56", {"width": 2}, 56, 501_055_488, 3_392_352, 1_280),
-    ("resnet44", {"first": 2}, 44, 197_885_952, 756_576, 640),
-    ("resnet56", {"first": 2}, 56, 254_509_056, 977_760, 640),
-    ("mlp64", {}, 4, 0, 0, 59_008),
-    ("mlp256", {}, 4, 0, 0, 334_336),
-    ("mlp1024", {}, 4, 0, 0, 2_910_208),
+    ("lenet", 4, 1_888_000, 25_500, 405_000),
+    ("lenet_caffe", 4, 1_888_000, 25_500, 405_000),
+    ("cifar10_full", 4, 12_288_000, 79_200, 10_240),
+    ("alexnet", 8, 665_784_864, 2_332_704, 58_621_952),
+    ("vgg16", 16, 15_346_630_656, 14_710_464, 123_633_664),
+    ("googlenet", 58, 1_581_647_872, 5_966_272, 1_024_000),
+    ("squeezenet", 26, 861_339_936, 1_244_448, 0),
+    ("resnet18", 21, 1_813_561_344, 11_166_912, 512_000),
+    ("resnet34", 37, 3_663_249_408, 21_267_648, 512_000),
+    ("resnet50", 54, 3_855_925_248, 23_454_912, 2_048_000),
+    ("resnet152", 156, 11_280_367_616, 57_992_384, 2_048_000),
+    ("resnet20", 20, 40_550_400, 267_696, 640),
+    ("resnet44", 44, 97_173_504, 654_768, 640),
+    ("resnet56", 56, 125_485_056, 848_304, 640),
+    ("resnet110", 110, 252_887_040, 1_719_216, 640),
+    ("resnet44:width=2", 44, 387_809_280, 2_618_208, 1_280),
+    ("resnet56:width=2", 56, 501_055_488, 3_392_352, 1_280),
+    ("resnet44:first=2", 44, 197_885_952, 756_576, 640),
+    ("resnet56:first=2", 56, 254_509_056, 977_760, 640),
+    ("mlp64", 4, 0, 0, 59_008),
+    ("mlp256", 4, 0, 0, 334_336),
+    ("mlp1024", 4, 0, 0, 2_910_208),
 ]
 
 
-@pytest.mark.parametrize("name, settings, layers, macs, weights, dense", TOTALS)
-def test_totals_are_the_known_ones(name, settings, layers, macs, weights, dense):
-    rows = network_rows(name, **settings)
+@pytest.mark.parametrize("name, layers, macs, weights, dense", TOTALS)
+def test_totals_are_the_known_ones(name, layers, macs, weights, dense):
+    rows = network_rows(name)
     conv = [row for row in rows if row.kind == "conv"]
     last = [row for row in rows if row.kind == "dense"]
     assert len(rows) == len(conv) + len(last) == layers
@@ -95,7 +95,7 @@ def test_sizes_behind_strides_pooling_and_projections():
 
 
 def test_widening_the_first_third_changes_shortcuts_at_stage_edges_only():
-    nodes = {node.name: node for node in topology("resnet20", first=2).nodes}
+    nodes = {node.name: node for node in topology("resnet20:first=2").nodes}
     assert nodes["s2_b1_shortcut"].channels == 32 == nodes["s2_b1_a"].n
     assert [name for name in nodes if "shortcut" in name] == ["s2_b1_shortcut", "s3_b1_shortcut"]
     assert [nodes[name].m for name in ("conv1", "s1_b3_b", "s2_b1_a", "s3_b1_a")] == [32, 32, 32, 64]
@@ -104,18 +104,33 @@ def test_widening_the_first_third_changes_shortcuts_at_stage_edges_only():
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_takes_other_images_and_ends_in_as_many_logits_as_there_are_classes(name):
     size = 28 if name.startswith(("lenet", "mlp", "vgg_small", "resnet8", "resnet20", "resnet44")) else 96
-    net = topology(name, shape=(1, size, size), classes=7)
+    net = topology(f"{name}:shape=1x{size}x{size},classes=7")
     assert net.shapes[net.output][0] == 7 and net.rows[0].n in (1, size * size)
     used = {source for node in net.nodes for source in node.sources} | {net.output}
     assert used == set(net.shapes)
 
 
-def test_unknown_networks_and_settings():
-    with pytest.raises(InputError, match="no network is called 'alexnett'; allowed: lenet, lenet_caffe, mlp64"):
-        network_rows("alexnett")
-    with pytest.raises(InputError, match="network lenet has no setting 'first'; allowed: shape, classes, width"):
-        topology("lenet", first=2)
-    with pytest.raises(InputError, match="width 0.33 makes no whole number of 20 filters"):
-        topology("lenet", width=0.33)
-    with pytest.raises(InputError, match="a kernel of 5 does not fit"):
-        topology("lenet", shape=(1, 8, 8))
+def test_networks_are_fitted_to_data():
+    assert fitted("lenet", (1, 28, 28), 10) == "lenet"
+    assert fitted("resnet20:first=2", (1, 28, 28), 10) == "resnet20:shape=1x28x28,first=2"
+    assert fitted("vgg_small:classes=3,width=0.5", (1, 28, 28), 7) == "vgg_small:classes=7,width=0.5"
+    assert fitted("lenet:shape=3x32x32", (1, 28, 28), 10) == "lenet"
+    assert topology(fitted("mlp64:width=2", (3, 5, 5), 4)).rows[0].shape == (128, 75)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("alexnett", "no network is called 'alexnett'; allowed: lenet, lenet_caffe, mlp64"),
+        ("lenet:first=2", "network lenet has no setting 'first'; allowed: shape, classes, width"),
+        ("lenet:width=0.33", "width 0.33 makes no whole number of 20 filters"),
+        ("lenet:width=wide", "setting width of network lenet must be a number, or CxHxW, not 'wide'"),
+        ("lenet:width=inf", "setting width of network lenet must be a number, or CxHxW, not 'inf'"),
+        ("lenet:shape=28x", "setting shape of network lenet must be a number, or CxHxW, not '28x'"),
+        ("lenet:shape=28x28", r"shape of an image must be \(channels, height, width\), not \(28, 28\)"),
+        ("lenet:shape=1x8x8", "a kernel of 5 does not fit"),
+    ],
+)
+def test_wrong_networks_and_settings_are_refused(text, message):
+    with pytest.raises(InputError, match=message):
+        topology(text)

@@ -175,8 +175,9 @@ def test_an_artefact_computes_what_torch_computes(name, weights, tmp_path):
 @pytest.mark.parametrize(("weights", "activations"), [("ternary", "int8"), ("wrpn2", "wrpn2"), ("bwn", "binary")])
 @pytest.mark.parametrize("name", ["resnet8", "squeezenet", "cifar10_full"])
 def test_networks_of_the_tables_are_exported(name, weights, activations):
-    shape = (1, 64, 64) if name == "squeezenet" else (1, 16, 16)
-    agree(trained(network_layers(name, shape=shape, classes=5), weights, activations, steps=1), varied=1)
+    size = 64 if name == "squeezenet" else 16
+    net = network_layers(f"{name}:shape=1x{size}x{size},classes=5")
+    agree(trained(net, weights, activations, steps=1), varied=1)
 
 
 def test_weights_that_are_all_zero_are_exported():

@@ -5,6 +5,7 @@ import torch
 from trained import residual
 
 from golden.errors import InputError
+from golden.layer_tables import fitted
 from quant.layers import Stage
 from quant.models import NETWORKS, Classifier, network_layers, schemes
 
@@ -44,9 +45,7 @@ def test_signs_and_powers_come_with_eight_bits_for_joints():
 @pytest.mark.parametrize("weights", ["float", "ternary"])
 def test_networks_for_small_images_make_logits_and_gradients(name, weights):
     torch.manual_seed(0)
-    net = network_layers(name)
-    if name == "resnet8":
-        net = network_layers(name, shape=(1, 28, 28))
+    net = network_layers(fitted(name, (1, 28, 28), 10))
     model = Classifier(net, schemes(weights, net))
     pixels = torch.randint(256, (4, 1, 28, 28), dtype=torch.uint8)
     logits = model(pixels)
