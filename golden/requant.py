@@ -112,8 +112,8 @@ class RequantSpec:
 
     @property
     def s_limit(self):
-        """Greatest shift: one more changes nothing, as every sum then rounds to 0."""
-        return self.sum_width
+        """Greatest shift: one more changes nothing, as every sum then rounds to 0. Of a sign, no shift changes any."""
+        return 0 if isinstance(self.y, Binary) else self.sum_width
 
     @property
     def s_width(self):

@@ -92,7 +92,8 @@ def narrow_network(a, w, then, last, accumulate=32, **padding):
     builder.add("q", "requant", parameters=scale, attributes={"format": then, "m_width": 2, "b_width": 20})
     builder.add("flat", "flatten")
     builder.add("fc", "dense", parameters=weights(9, *builder.tensors["flat"].shape), attributes={"accumulate": accumulate})
-    builder.add("y", "requant", parameters=plain(m=[1] * 9, b=[1] * 9, s=[2] * 9), attributes={"format": last, "m_width": 2})
+    scale = plain(m=[1] * 9, b=[1] * 9, s=[2 * (last != "binary")] * 9)
+    builder.add("y", "requant", parameters=scale, attributes={"format": last, "m_width": 2})
     return builder.build()
 
 

@@ -102,7 +102,7 @@ def test_other_names_are_refused_with_what_is_allowed(name):
         ("codebook_int8_" + "00" * 512, f"a codebook must have {SIZES} entries, not [512]"),
         ("codebook_int8_01020", "entries of a codebook of int8 are 2 hexadecimal digits each, not '01020'"),
         ("codebook_int3_0f", "entries of a codebook of int3 are 1 hexadecimal digits each, not '0f'"),
-        ("codebook_int1_01", "width of signed integer must be 2 to 64, not 1"),
+        ("codebook_int0_01", "width of signed integer must be 1 to 64, not 0"),
     ],
 )
 def test_widths_out_of_range_are_refused_by_their_own_line(name, message):

@@ -61,7 +61,7 @@ ADD = {"m_a": plain(1, 1, 1), "m_b": plain(1, 1, 1), "d": plain(0, 0, 0), "s": p
         ("mac_conv", [MINI], BIASED, {"format": "fp16", "padding": 1}, Tensor("fp16", (5, 8, 6), 2.0**-24)),
         ("mac_dense", [FEATURES], DENSE, {"format": "pow2_4"}, Tensor("pow2_4", (2,), 2.0**-8)),
         ("requant", [FEATURES], REQUANT, {"format": "e5m2"}, Tensor("e5m2", (4,))),
-        ("requant", [FEATURES], REQUANT, {"format": "binary"}, Tensor("binary", (4,))),
+        ("requant", [FEATURES], REQUANT | {"s": plain(0, 0, 0, 0)}, {"format": "binary"}, Tensor("binary", (4,))),
         ("requant", [FEATURES], REQUANT, {"format": "upow2z_4e-9"}, Tensor("upow2z_4e-9", (4,))),
         ("add", [IMAGE, MINI], ADD, {"format": "binary"}, Tensor("binary", (3, 8, 6))),
         ("conv", [Tensor("binary", (3, 8, 6))], filters("binary"), {"padding": 1}, Tensor("int32", (5, 8, 6))),

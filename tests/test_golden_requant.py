@@ -64,9 +64,10 @@ def test_signs_powers_and_floats_equal_exact_rationals(name, case, near):
     """`near` puts some sums beside the square root of 2 times a power."""
     _, x, parameters = case
     spec = RequantSpec(x=parse("int32"), y=parse(name), m_width=16, b_width=52)
-    parameters = [(max(-(1 << 15), min(m, (1 << 15) - 1)), b >> 10, min(s, spec.s_limit)) for m, b, s in parameters]
+    parameters = [(max(-(1 << 15), min(m, (1 << 15) - 1)), b >> 10, s) for m, b, s in parameters]
     root = math.isqrt(2 << 2 * near)
     parameters = [*parameters, (0, root, near // 2), (0, root + 1, near // 2), (0, -root, 0), (0, -1, 3), (0, 0, near)]
+    parameters = [(m, b, min(s, spec.s_limit)) for m, b, s in parameters]
     x = [[*row, 1, 1, 1, 1, 1] for row in x]
     m, b, s = (np.array(p) for p in zip(*parameters, strict=True))
     unit = Fraction(2) ** spec.y.exponent
@@ -86,11 +87,12 @@ def test_sums_too_long_to_round_to_a_power_are_refused():
 
 def test_the_sign_of_the_longest_sums():
     spec = RequantSpec(y=parse("binary"), b_width=61)
-    x, m = np.array([[-1], [0], [1]]), np.array([-1])
-    for b in (1 << 53, (1 << 59) + 1, 1):
-        sums = np.array([b + 1, b, b - 1]) - b  # around 0
-        assert requant(spec, x, m, np.array([0]), np.array([60])).ravel().tolist() == np.where(sums < 0, -1, 1).tolist()
-        assert (requant(spec, x, m, np.array([-b - 1]), np.array([60])) == -1).tolist() == [[b > 0], [True], [True]]
+    x, m, s = np.array([[-(1 << 31)], [0], [(1 << 31) - 1]]), np.array([-(1 << 15)]), np.array([0])
+    for b, signs in ((-(1 << 46), [1, -1, -1]), (-(1 << 46) - 1, [-1, -1, -1]), ((1 << 46) - (1 << 15), [1, 1, 1])):
+        assert requant(spec, x, m, np.array([b]), s).ravel().tolist() == signs
+    spec = RequantSpec(y=parse("binary"), b_width=61, m_width=29)
+    for b, sign in ((1 << 58) + 1, 1), (1 << 58, 1), ((1 << 58) - 1, -1):
+        assert requant(spec, x[:1], np.array([1 << 27]), np.array([b]), s).item() == sign
 
 
 @given(st.integers(2, 32), st.floats(-1e6, 1e6) | st.sampled_from([0.0, -0.0, 1.0, -1.0, 5e-324]), st.integers(-40, 40), st.data())
