@@ -6,6 +6,7 @@ from golden.errors import InputError
 from quant.models import network_layers, schemes
 from quant.pruning import METHODS as PRUNINGS
 from quant.pruning import Pruning
+from quant.schemes import activation_schemes, coarse
 from quant.settings import SCHEMES, Distillation, Recipe, Settings
 
 __all__ = ["METHODS", "Method", "recipe"]
@@ -104,16 +105,20 @@ def given(settings):
     return [{name: typed(name, settings[name], part[name]) for name in part if name in settings} for part in parts]
 
 
-def recipe(network, weights="float", *, seed=0, epochs=None, base="adamw", method="", teacher=None, settings=None):
+def recipe(
+    network, weights="float", activations="", *, seed=0, epochs=None, base="adamw", method="", teacher=None, settings=None
+):
     """The `Recipe` for a network and its weights.
 
     Unless the method says otherwise, quantised networks start from the float network of the same seed; those with
-    ternary layers train on, those with 8-bit layers alone are only calibrated.
+    fewer bits train on, those with 8-bit weights and activations alone are only calibrated.
 
     Parameters
     ----------
     weights : str
-        "float", or what `quant.models.schemes` reads; ``ternary,conv1=int8`` skips the first layer.
+        "float", or what `quant.schemes.schemes` reads; the first and the last layer have 8 bits if it does not say more.
+    activations : str
+        What `quant.schemes.activation_schemes` reads; "" for 8 bits, or floats where weights are.
     epochs : int, optional
         Of the run itself; the float run that a quantised one starts from keeps its own.
     base : str
@@ -134,7 +139,9 @@ def recipe(network, weights="float", *, seed=0, epochs=None, base="adamw", metho
     """
     if not 0 <= seed < 1 << 63:
         raise InputError(f"seed must be 0 to 2^63 - 1, not {seed}")
-    chosen = schemes(weights, network_layers(network))
+    net = network_layers(network)
+    chosen = schemes(weights, net)
+    rounds = (*chosen, *(activation_schemes(activations, net).values() if activations else ()))
     if base not in FLOAT:
         raise InputError(f"base must be one of {', '.join(FLOAT)}, not {base!r}")
     way, (own, distilled, pruned) = combined(method), given(settings or {})
@@ -142,8 +149,8 @@ def recipe(network, weights="float", *, seed=0, epochs=None, base="adamw", metho
     for there, methods, asked in needed:
         if there is None and asked:
             raise InputError(f"{next(iter(asked))} needs one of the methods {methods}")
-    pretrained = bool(chosen) if way.pretrained is None else way.pretrained
-    usual = FLOAT[base] if not pretrained else CALIBRATED if chosen and "ternary" not in chosen else TERNARY
+    pretrained = bool(rounds) if way.pretrained is None else way.pretrained
+    usual = FLOAT[base] if not pretrained else TERNARY if not rounds or any(map(coarse, rounds)) else CALIBRATED
     decided = usual | way.settings | ({} if epochs is None else {"epochs": epochs}) | own
     if way.scheme is not None:
         decided["distillation"] = Distillation(scheme=way.scheme, **distilled)
@@ -152,4 +159,4 @@ def recipe(network, weights="float", *, seed=0, epochs=None, base="adamw", metho
         decided["pruning"] = Pruning(method=way.pruning, **pruned)
     if pretrained:
         decided["start"] = recipe(network, seed=seed, base=base)
-    return Recipe(network=network, schemes=chosen, seed=seed, method=method, **decided)
+    return Recipe(network=network, schemes=chosen, activations=activations, seed=seed, method=method, **decided)
