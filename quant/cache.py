@@ -27,7 +27,7 @@ PRUNING = tuple(f"quant.{name}" for name in ("calls", "energy_aware", "masks", "
 FLOAT = (*LOOP, "golden.layer_tables", "golden.residual", "golden.topology", "quant.layers", "quant.models")
 TRAINING = (*FLOAT, *(f"golden.formats.{name}" for name in ("base", "codebooks", "integers", "minifloats", "powers")))
 TRAINING += tuple(f"quant.quantisers{suffix}" for suffix in ("", "_activations", "_binary", "_nonlinear", "_ternary"))
-TRAINING += ("golden.requant", "quant.export", "quant.integers", "quant.rules", "quant.schemes", "quant.straight")
+TRAINING += ("golden.requant", "quant.clusters", "quant.export", "quant.integers", "quant.rules", "quant.schemes", "quant.straight")
 METADATA = "narrowgate-training"
 
 

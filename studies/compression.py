@@ -22,7 +22,7 @@ from studies.published import DEEP_COMPRESSION
 __all__ = ["PLAN", "markdown", "study", "write"]
 
 PLAN = DeepCompression(pruning=PRUNING, retraining=RETRAINING, sharing=replace(RETRAINING, rate=1e-4))
-CODE = (*FLOAT, "quant.deep_compression", "quant.masks", "quant.pruning", "quant.sharing")
+CODE = (*FLOAT, "quant.clusters", "quant.deep_compression", "quant.masks", "quant.pruning", "quant.sharing")
 HEAD = ("layer", "weights", "not 0", "values", "bits of a value", "bits of an index", "bytes", "of float", "ratio")
 
 
