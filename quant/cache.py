@@ -10,16 +10,24 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from golden.errors import replacing
-from quant.train import Trained, train
+from quant.checkpoint import Checkpoint
+from quant.parallel import first
+from quant.rectify import thresholded
+from quant.run import Trained
+from quant.train import train
 
-__all__ = ["BUILD", "code_hash", "key", "slug", "trained"]
+__all__ = ["BUILD", "FLOAT", "LOOP", "code_hash", "key", "remembered", "slug", "trained"]
 
 BUILD = Path("build/quant")
-FLOAT = ("quant.data", "quant.layers", "quant.models", "quant.train")  # what decides a float network
-TRAINING = (*FLOAT, "golden.formats.base", "golden.formats.integers", "golden.requant", "quant.quantisers")
+LOOP = tuple(f"quant.{name}" for name in ("data", "losses", "rectify", "run", "settings", "train"))
+PRUNING = tuple(f"quant.{name}" for name in ("calls", "energy_aware", "masks", "pruning", "saliency"))
+FLOAT = (*LOOP, "golden.layer_tables", "golden.residual", "golden.topology", "quant.layers", "quant.models")
+TRAINING = (*FLOAT, *(f"golden.formats.{name}" for name in ("base", "codebooks", "integers", "minifloats", "powers")))
+TRAINING += tuple(f"quant.quantisers{suffix}" for suffix in ("", "_activations", "_binary", "_nonlinear", "_ternary"))
+TRAINING += ("golden.requant", "quant.clusters", "quant.export", "quant.integers", "quant.rules", "quant.schemes", "quant.straight")
 METADATA = "narrowgate-training"
 
 
@@ -39,7 +47,7 @@ def code_hash(modules):
 def key(recipe, dataset, modules=None):
     """Hash of the settings, the data, the code of `modules` (by default, of training) and the version of torch."""
     if modules is None:
-        modules = TRAINING if recipe.schemes else FLOAT
+        modules = (TRAINING if recipe.schemes else FLOAT) + (PRUNING if recipe.pruning is not None else ())
     decides = [dataclasses.asdict(recipe), dataset.digest, code_hash(modules), torch.__version__]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -66,25 +74,63 @@ def fetch(path, recipe):
         with torch.random.fork_rng(devices=[]):  # a new model draws initial weights
             model = recipe.model()
         model.load_state_dict(state)
+        if recipe.relu_threshold:
+            thresholded(model, recipe.relu_threshold)
         return Trained(model.eval(), **about)
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError):
         return None
 
 
 def trained(recipe, dataset, *, build=BUILD, progress=True):
-    """The `Trained` of `recipe`, from the cache or trained now, with all that it starts from.
+    """The `Trained` of `recipe`, from the cache or trained now, with all that it starts from and learns from.
+
+    A run that was interrupted goes on from its last checkpoint, in `build`.
 
     Raises
     ------
     InputError
         If training fails, or the cache cannot be written.
     """
-    path = Path(build) / f"{slug(recipe)}-{key(recipe, dataset)}.weights.safetensors"
+    name = f"{slug(recipe)}-{key(recipe, dataset)}"
+    path = Path(build) / f"{name}.weights.safetensors"
     found = fetch(path, recipe)
     if found is None:
-        start = None
-        if recipe.start is not None:
-            start = trained(recipe.start, dataset, build=build, progress=progress).model.state_dict()
-        found = train(recipe, dataset, start, progress=progress)
-        store(path, found)
+
+        def state(other):
+            return None if other is None else trained(other, dataset, build=build, progress=progress).model.state_dict()
+
+        joint = recipe.distillation is not None and recipe.distillation.scheme == "A"
+        checkpoint = Checkpoint(Path(build) / f"{name}.checkpoint", name, recipe.title)
+        teacher = None if joint else state(recipe.teacher)
+        found = train(recipe, dataset, state(recipe.start), teacher, checkpoint=checkpoint, progress=progress)
+        if first():
+            store(path, found)
+            checkpoint.remove()
     return found
+
+
+def remembered(model, name, decides, modules, build, work):
+    """`model` in evaluation mode, in the state that ``work(checkpoint)`` brings it to, which is done once and kept.
+
+    Parameters
+    ----------
+    name : str
+        Of the files, for a reader.
+    decides : JSON values
+        All that the state depends on, beside the code of `modules` and the version of torch.
+    work : callable
+        Trains `model` where it is, with a `Checkpoint` from which that goes on.
+    """
+    decides = [decides, code_hash(modules), torch.__version__]
+    digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+    path = Path(build) / f"{name}-{digest}.safetensors"
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError):
+        checkpoint = Checkpoint(path.with_suffix(".checkpoint"), digest, name)
+        work(checkpoint)
+        if first():
+            with replacing(path) as temporary:
+                save_file({key: x.contiguous() for key, x in model.state_dict().items()}, temporary)
+            checkpoint.remove()
+    return model.eval()

@@ -53,6 +53,9 @@ ADD = {"m_a": plain(1, 1, 1), "m_b": plain(1, 1, 1), "d": plain(0, 0, 0), "s": p
         ),
         ("concat", [IMAGE, IMAGE, Tensor("uint8", (1, 8, 6), 0.5)], {}, {}, Tensor("uint8", (7, 8, 6), 0.5)),
         ("concat", [FEATURES, FEATURES], {}, {}, Tensor("int32", (8,))),
+        ("shortcut", [IMAGE], {}, {"channels": 5, "stride": 2}, Tensor("uint8", (5, 4, 3), 0.5)),
+        ("shortcut", [IMAGE], {}, {"channels": 3, "stride": [3, 1]}, Tensor("uint8", (3, 3, 6), 0.5)),
+        ("shortcut", [Tensor("binary", (3, 8, 6))], {}, {"channels": 3}, Tensor("binary", (3, 8, 6))),
         ("flatten", [IMAGE], {}, {}, Tensor("uint8", (144,), 0.5)),
         ("mac_conv", [IMAGE], BIASED, {"format": "int8e-3"}, Tensor("int8e-3", (5, 6, 4), 0.125)),
         ("mac_conv", [MINI], BIASED, {"format": "fp16", "padding": 1}, Tensor("fp16", (5, 8, 6), 2.0**-24)),
@@ -214,6 +217,17 @@ def test_binary_images_are_padded_with_one_of_their_numbers(fill, worth):
             "concat", [IMAGE, Tensor("uint8", (3, 8, 5), 0.5)], {}, {},
             r"must agree but for channels, not uint8 \[3, 8, 6\]",
         ),
+        *(
+            (
+                "shortcut", [IMAGE], {}, {"channels": channels},
+                f"channels must be an integer of at least the 3 of the input, not {channels!r}",
+            )
+            for channels in (2, 4.0, True)
+        ),
+        (
+            "shortcut", [Tensor("binary", (3, 8, 6))], {}, {"channels": 4},
+            "images of binary cannot get channels of zeros, they have no zero",
+        ),
         ("flatten", [FEATURES], {}, {}, "input must be an image"),
     ],
 )
@@ -240,6 +254,15 @@ def test_images_without_a_zero_convolve_unpadded():
 
 def test_only_operations_on_floats_are_not_exact():
     assert [name for name, operation in OPERATIONS.items() if not operation.exact] == ["lrn"]
+
+
+def test_shortcut_takes_every_other_pixel_and_adds_zeros():
+    operation = OPERATIONS["shortcut"]([Tensor("int8", (2, 5, 4))], {}, {"channels": 4, "stride": [2, 3]})
+    x = np.arange(-40, 40).reshape(2, 2, 5, 4).astype(np.int8)
+    y = operation.run(x)
+    assert y.dtype == np.int8 and y.shape == (2, 4, 3, 2)
+    assert y[1, 1].tolist() == [[20, 23], [28, 31], [36, 39]]
+    assert np.array_equal(y[:, :2], x[:, :, ::2, ::3]) and not y[:, 2:].any()
 
 
 def test_relu_keeps_units_and_numbers():

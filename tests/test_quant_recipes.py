@@ -1,13 +1,15 @@
 import pytest
 
 from golden.errors import InputError
+from quant.pruning import Pruning
 from quant.recipes import recipe
+from quant.settings import Distillation
 
 
 def test_quantised_runs_start_from_the_float_run_of_their_seed():
     floating = recipe("lenet", seed=4)
     assert floating.start is None and floating.schemes == ()
-    mixed = recipe("lenet", "ternary,conv1=int8", seed=4, epochs=3)
+    mixed = recipe("lenet", "ternary,ip2=ternary", seed=4, epochs=3)
     assert mixed.start == floating and mixed.epochs == 3
     assert mixed.schemes == ("int8", "ternary", "ternary", "ternary")
     assert mixed.title == "lenet int8+ternary seed 4"
@@ -28,10 +30,72 @@ def test_8_bit_weights_alone_are_not_trained():
 
 
 def test_unknown_names_and_seeds_are_refused():
-    with pytest.raises(InputError, match="no network is called 'vgg'"):
-        recipe("vgg", "ternary")
+    with pytest.raises(InputError, match="no network is called 'vgg19'"):
+        recipe("vgg19", "ternary")
     with pytest.raises(InputError, match="no weight scheme is called 'float64'"):
         recipe("lenet", "float64")
     for seed in (-1, 1 << 63):
         with pytest.raises(InputError, match=rf"seed must be 0 to 2\^63 - 1, not {seed}"):
             recipe("lenet", seed=seed)
+
+
+def test_methods_change_settings_and_combine():
+    usual = recipe("lenet", "ternary")
+    both = recipe("lenet", "ternary", method="reg+relut")
+    assert (both.activity, both.relu_threshold, both.threshold_epochs) == (1e-6, 0.01, 2)
+    assert both.start == usual.start and both.epochs == usual.epochs and both.title == "lenet int8+ternary reg+relut seed 0"
+    assert recipe("lenet", "ternary", method="gradupdate").errors_only
+    assert (cut := recipe("lenet", method="lr")).patience == 3 and cut.rule == "adam"
+    scratch = recipe("lenet", "ternary", method="scratch")
+    assert scratch.start is None and scratch.epochs == recipe("lenet").epochs
+
+
+def test_apprentice_schemes():
+    floating = recipe("lenet", seed=2)
+    for scheme, start in (("a", None), ("b", None), ("c", floating)):
+        found = recipe("lenet", "ternary", method=f"apprentice_{scheme}", seed=2)
+        assert found.distillation == Distillation(scheme=scheme.upper()) and found.teacher == floating
+        assert found.start == start
+    assert found.rate < recipe("lenet", "ternary").rate
+    other = recipe("lenet", method="apprentice_b", teacher="lenet_caffe", settings={"gamma": "2", "temperature": 4.0})
+    assert other.teacher == recipe("lenet_caffe") and other.schemes == ()
+    assert other.distillation == Distillation(scheme="B", gamma=2.0, temperature=4.0)
+
+
+def test_settings_are_given_as_values_or_text():
+    given = {"rate": "1e-4", "flip": "on", "batch": "64", "rule": "sgd", "decay": 0.0}
+    found = recipe("lenet", "ternary", settings=given)
+    assert (found.rate, found.flip, found.batch, found.rule, found.decay) == (1e-4, True, 64, "sgd", 0.0)
+    assert recipe("lenet", method="reg", settings={"activity": "3e-6"}).activity == 3e-6
+
+
+def test_pruned_runs_start_from_the_float_run():
+    found = recipe("lenet", method="prune_obd", settings={"kept": "0.05", "rounds": "3", "across": "on"})
+    assert found.pruning == Pruning(method="obd", kept=0.05, rounds=3, across=True)
+    assert found.start == recipe("lenet") and found.title == "lenet float prune_obd seed 0"
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"method": "reg+magic"}, "no method is called 'magic'; allowed: scratch, reg, .*, joined by [+]$"),
+        ({"method": "scratch+apprentice_c"}, "scratch and apprentice_c cannot be .*: they disagree on pretrained"),
+        ({"method": "apprentice_a+apprentice_b"}, "and apprentice_b cannot be combined: they disagree on scheme$"),
+        ({"method": "gradupdate+apprentice_a"}, "errors_only must be off in scheme A"),
+        ({"settings": {"speed": 1}}, "no setting is called 'speed'; allowed: epochs, .*, alpha, .*, kept, across, rounds$"),
+        ({"settings": {"gamma": 1.0}}, "gamma needs one of the methods apprentice_a, apprentice_b, apprentice_c$"),
+        ({"teacher": "lenet"}, "teacher needs one of the methods apprentice_a"),
+        ({"settings": {"kept": 0.1}}, "kept needs one of the methods prune_magnitude, prune_deviation, prune_obd, prune_e"),
+        ({"method": "prune_obd+scratch"}, "prune_obd and scratch cannot be combined: they disagree on pretrained"),
+        ({"method": "prune_obd", "settings": {"kept": "0"}}, "kept of all layers must be above 0 and up to 1, not 0.0"),
+        ({"method": "prune_obd", "epochs": 0}, "pruning needs a trained network to start from, and at least 1 epoch"),
+        ({"method": "apprentice_b", "teacher": "vgg"}, "no network is called 'vgg'"),
+        ({"settings": {"batch": "x"}}, "batch must be an integer, not 'x'"),
+        ({"settings": {"rate": "fast"}}, "rate must be a number, not 'fast'"),
+        ({"settings": {"flip": "yes"}}, "flip must be on or off, not 'yes'"),
+        ({"method": "relut", "epochs": 1}, "threshold_epochs must be 1 to 1, not 2"),
+    ],
+)
+def test_what_does_not_exist_or_fit_is_refused(given, message):
+    with pytest.raises(InputError, match=message):
+        recipe("lenet", **given)

@@ -25,7 +25,7 @@ def test_quantised_result_is_goldens_and_its_artefact_repeats_it(build):
     classes = classify(network.run(DATA.test.images.numpy()))
     assert found.figures["test"] == np.mean(classes == DATA.test.labels.numpy())
     assert found.figures["compared"]["ip2"] == 10 * len(DATA.test)
-    assert network.info["schemes"] == ["ternary"] * 4 and network.info["seed"] == 0
+    assert network.info["schemes"] == ["int8", "ternary", "ternary", "int8"] and network.info["seed"] == 0
 
 
 def test_result_is_cached_and_mends_its_artefact(build, monkeypatch):

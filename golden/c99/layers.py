@@ -163,6 +163,11 @@ def concat(file, node, operation):
     return statements
 
 
+def shortcut(file, node, operation):
+    geometry = window(file, node, operation.window, *file.shape(node.inputs[0]))
+    return call(file, node, "shortcut", {}, [geometry, operation.output.shape[0]])
+
+
 def flatten(file, node, operation):
     return []  # its memory is that of its input: `golden.c99.buffers.VIEWS`
 
@@ -179,5 +184,6 @@ ROWS = {
     "relu": relu,
     "lrn": lrn,
     "concat": concat,
+    "shortcut": shortcut,
     "flatten": flatten,
 }
