@@ -20,6 +20,7 @@ ACCUMULATOR = 32  # bits, where they suffice
 FACTOR = 16  # bits of the signed multipliers of a requantisation, where sums leave room
 ADDEND = 48
 SUM = 53  # bits of sums that torch, too, adds exactly
+TWO_SUMS = "ttq_gemm"  # the RTL target of positive and negative weights; of all others formats tell it
 LONGEST = SUM - 9  # bits of what is multiplied: multipliers then have 8 at least
 
 
@@ -150,7 +151,9 @@ class Exporter:
             worth = scale.numpy() * unit
             uniform = float(worth[0]) if (worth == worth[0]).all() else None
             name = node.name if len(terms) == 1 else f"{node.name}_{('positive', 'negative')[i]}"
-            self.add(name, node.kind, tensor, parameters={"weight": (fmt, weights)}, attributes=attributes, unit=uniform)
+            target = TWO_SUMS if len(terms) > 1 else None
+            parameters = {"weight": (fmt, weights)}
+            self.add(name, node.kind, tensor, parameters=parameters, attributes=attributes, unit=uniform, target=target)
             self.reached[name] = int(np.abs(weights).reshape(node.m, -1).sum(1).max()) * self.reach(tensor)
             found.append((name, worth))
         return Value(tuple(found), np.zeros(node.m))

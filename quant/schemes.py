@@ -48,6 +48,8 @@ class Scheme:
 
 def integers(width, relu):
     """Integers of activations: without a sign behind a ReLU."""
+    if width == 1 and not relu:
+        raise InputError("activations of a bit must be behind a ReLU; with a sign they need 2 or more")
     return Integer(width, signed=not relu)
 
 

@@ -134,6 +134,7 @@ def test_two_scales_are_two_sums_added_once():
     assert ops["conv2_requant"].op == "add" and ops["conv2_requant"].inputs == ("conv2_positive", "conv2_negative")
     weights = [network.parameters[f"conv2_{part}.weight"] for part in ("positive", "negative")]
     assert [str(weight.format) for weight in weights] == ["uint1", "uint1"]
+    assert {ops[f"conv2_{part}"].target for part in ("positive", "negative")} == {"ttq_gemm"}
     assert not (weights[0].values & weights[1].values).any()
 
 
