@@ -38,7 +38,7 @@ class Element(wiring.Component):
     Source: Mishra and Marr, WRPN & Apprentice, section 3 and figure 3.
     """
 
-    idle = 0  # the code of `w` that adds nothing beside code 0 of `a`
+    idle = 0, 0  # codes of `a` and `w` that leave every sum as it is
 
     def __init__(self, *, a_width, w_width, sum_width, exit=True):
         self.exit = exit

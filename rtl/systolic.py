@@ -96,7 +96,7 @@ class Mesh(wiring.Component):
 
 
 class SystolicArray(wiring.Component):
-    """Matrix multiplication ``y[m, n] = sum over k of a[m, k] * w[k, n]``, tile by tile, output-stationary.
+    """Matrix multiplication ``y[m, n] = sum over k of a[m, k] * w[k, n]``, tile by tile, output-stationary, k ascending.
 
     What a product is, and what is summed up, is the element's matter.
 
@@ -122,7 +122,7 @@ class SystolicArray(wiring.Component):
     w : In(stream)
         `cols` codes a beat.
     y : Out(stream)
-        `cols` sums a beat, two's complement.
+        `cols` sums a beat.
 
     Source: Mishra and Marr, WRPN & Apprentice, section 3.
     """
@@ -147,7 +147,9 @@ class SystolicArray(wiring.Component):
         m.submodules.mesh = mesh
         m.submodules.control = EnableInserter(run)(control)
 
-        idle = Cat(Const(element.idle, len(element.w)) for _ in range(self.cols))
+        idle = []
+        for code, port, count in zip(element.idle, (element.a, element.w), (self.rows, self.cols), strict=True):
+            idle.append(Cat(Const(code, len(port)) for _ in range(count)))
         offered = self.a.valid & self.w.valid
         enters = Signal()
         m.d.comb += [
@@ -160,8 +162,8 @@ class SystolicArray(wiring.Component):
             self.a.ready.eq(run & control.open & self.w.valid),
             self.w.ready.eq(run & control.open & self.a.valid),
             mesh.first.eq(control.first),
-            mesh.a.eq(Mux(enters, self.a.payload.data.as_value(), 0)),  # in a bubble 0 is added
-            mesh.w.eq(Mux(enters, self.w.payload.data.as_value(), idle)),  # times a number: an idle port may be unknown
+            mesh.a.eq(Mux(enters, self.a.payload.data.as_value(), idle[0])),  # in a bubble sums stay as they are,
+            mesh.w.eq(Mux(enters, self.w.payload.data.as_value(), idle[1])),  # though an idle port may be unknown
             self.y.valid.eq(control.leaving),
             self.y.payload.data.eq(mesh.y),
             self.y.payload.last.eq(control.leaving_last),

@@ -30,7 +30,7 @@ class XnorElement(Element):
     """
 
     def __init__(self, *, lanes, count_width, exit=True):
-        self.idle = (1 << lanes) - 1
+        self.idle = 0, (1 << lanes) - 1
         super().__init__(a_width=lanes, w_width=lanes, sum_width=count_width, exit=exit)
 
     def step(self, m, kept, x, y):

@@ -13,7 +13,7 @@ from amaranth.sim import Simulator
 from rtl.beats import Beats, pack_fields, unpack_fields
 from tb.simulators import required, required_module
 
-__all__ = ["evaluate", "clocked", "elaborated", "array", "complaints", "flip_flops"]
+__all__ = ["evaluate", "clocked", "elaborated", "played", "array", "complaints", "flip_flops"]
 
 COPIES = 8  # of a unit in one simulation: faster than one input after the other, until compiling them takes longer
 
@@ -117,3 +117,19 @@ def flip_flops(verilog, name):
         return own + sum(count(below) for below in re.findall(r"^  (\w+) \w+ \($", modules[module], re.M))
 
     return count(name)
+
+
+def played(element, a, w, first):
+    """The outputs of a processing element in each cycle, inputs applied before it: (a_next, w_next, first_next, leaving_n or total)."""
+    seen = []
+
+    async def bench(ctx):
+        for values in zip(a.tolist(), w.tolist(), first.tolist(), strict=True):
+            for port, value in zip((element.a, element.w, element.first), values, strict=True):
+                ctx.set(port, value)
+            await ctx.tick()
+            out = element.leaving_n if element.exit else element.total
+            seen.append([ctx.get(port) for port in (element.a_next, element.w_next, element.first_next, out)])
+
+    clocked(element, bench)
+    return np.array(seen)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from gateware import clocked
+from gateware import played
 
 from golden.formats import parse
 from rtl.pe import ProcessingElement
@@ -17,22 +17,6 @@ CONFIGURATIONS = [
     ("int8", "int8", 16),
     ("uint1", "int8", 8),
 ]
-
-
-def played(element, a, w, first):
-    """The outputs in each cycle, inputs applied before it: (a_next, w_next, first_next, leaving_n or total)."""
-    seen = []
-
-    async def bench(ctx):
-        for values in zip(a.tolist(), w.tolist(), first.tolist(), strict=True):
-            for port, value in zip((element.a, element.w, element.first), values, strict=True):
-                ctx.set(port, value)
-            await ctx.tick()
-            out = element.leaving_n if element.exit else element.total
-            seen.append([ctx.get(port) for port in (element.a_next, element.w_next, element.first_next, out)])
-
-    clocked(element, bench)
-    return np.array(seen)
 
 
 @pytest.mark.parametrize(("activations", "weights", "acc_width"), CONFIGURATIONS)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_rtl_pe import played
+from gateware import played
 
 from golden.formats import parse
 from rtl.ttq import TwoSumElement

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_rtl_pe import played
+from gateware import played
 
 from rtl.xnor import XnorElement
 
@@ -25,7 +25,7 @@ def test_counts_of_equal_signs_leave_behind_a_front(lanes, count_width):
 
 def test_an_idle_element_counts_nothing():
     element = XnorElement(lanes=5, count_width=8, exit=False)
-    x, y = np.zeros(20, int), np.full(20, element.idle)
+    x, y = (np.full(20, code) for code in element.idle)
     x[0] = y[0] = 0b10110
     seen = played(element, x, y, (np.arange(20) == 0).astype(int))
-    assert element.idle == 0b11111 and (seen[1:, 3] == 5).all()
+    assert element.idle == (0, 0b11111) and (seen[1:, 3] == 5).all()
