@@ -95,7 +95,7 @@ def walk(shape, program):
         while True:
             filters -= shape.filters if op in (NOP, LOAD) else shape.multipliers if op == MADD else shape.units
             if op not in (NOP, LOAD):
-                written[d] = cycle + shape.latency - 1
+                written[d] = cycle + shape.adder_latency - 1
             cycle += 1
             if filters <= 0:
                 break
@@ -112,7 +112,7 @@ rows = st.lists(
 @given(rows, st.integers(1, 5), st.integers(1, 3), st.integers(1, 5), st.data())
 def test_cycles_are_those_of_the_walk(program, filters, units, latency, data):
     adders = data.draw(st.integers(0, units - 1))
-    shape = GridShape(pixels=3, filters=filters, units=units, adders=adders, latency=latency, depth=2)
+    shape = GridShape(pixels=3, filters=filters, units=units, adders=adders, adder_latency=latency, depth=2)
     assert program_cycles(shape, program) == walk(shape, program)
 
 
