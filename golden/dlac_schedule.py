@@ -5,8 +5,8 @@ Each cycle of a tile, until its sums are complete:
 - A k-step is taken if no lane of any PE is full at the beginning of the cycle. Every activation of it that has a product
   in a PE is in the lane of its pixel there from the next cycle on.
 - The first entry of each lane offers the products that have not been issued, except those of a buffer whose last
-  product was issued less than `adder_latency` cycles ago. A PE issues as many as it can: those of the fullest lane first (the
-  first of several), then of the lanes behind it, around the end; of a lane, filters in order.
+  product was issued less than `adder_latency` cycles ago. A PE issues as many as it can: those of the fullest lane
+  first (the first of several), then of the lanes behind it, around the end; of a lane, filters in order.
 - A lane whose first entry has no product left is without it from the next cycle on.
 
 The fullest lane goes first as it is the one that will stop the grid; without that, half of what lanes bring is lost.
