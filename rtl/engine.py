@@ -47,6 +47,11 @@ class Engine(ABC):
     in_step = ("a", "w")  # inputs, if it has them, whose packets have the same beats, so that either may end them
 
     @property
+    def shaped(self):
+        """The operands whose shapes are the sizes and whose elements may be any; others depend on these."""
+        return self.operands
+
+    @property
     @abstractmethod
     def boundaries(self):
         """The values of each size at which, or beside which, the engine's behaviour changes: {size: values}."""

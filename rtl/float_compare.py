@@ -46,5 +46,5 @@ def float_compare(m, fmt, x, y, *, cut=uncut):
         equal.eq(nothing | (same & (p == q))),
         less.eq(~equal & (p & ~q | (p == q) & (p ^ below))),  # of two negative ones the other way round
     ]
-    found = Cat(less, equal, ~less & ~equal)
-    return found if nan is None else found & (~nan).replicate(3)
+    found = (less, equal, ~less & ~equal)
+    return Cat(found) if nan is None else Cat(flag & ~nan for flag in found)

@@ -72,5 +72,5 @@ def test_stimulus_takes_every_size_that_the_engine_names(name):
     engine, shapes = TARGETS[name].engine(), []
     for size in (3, 2):
         operands = engine.stimulus(np.random.default_rng(1), **dict.fromkeys(engine.sizes, size))
-        shapes.append([axis for value in operands.values() for axis in value.shape])
+        shapes.append([axis for key in engine.shaped for axis in operands[key].shape])
     assert {axis for axis, other in zip(*shapes, strict=True) if axis == 3 or axis != other} == {3}
