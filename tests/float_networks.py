@@ -4,13 +4,13 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from golden.float_layers import FloatLayer, Parameters
+from golden.dlac_networks import Parameters, Shape
 from golden.window import Window
 
 SMALL = (  # on 2 x 9 x 9 pixels
-    FloatLayer(name="conv", window=Window(kernel=3, stride=2, padding=1), threshold=0.0, pool=Window(kernel=2, stride=2)),
-    FloatLayer(name="hidden", threshold=0.125),
-    FloatLayer(name="out"),
+    Shape(name="conv", window=Window(kernel=3, stride=2, padding=1), threshold=0.0, pool=Window(kernel=2, stride=2)),
+    Shape(name="hidden", threshold=0.125),
+    Shape(name="out"),
 )
 SHAPES = {"conv": (4, 2, 3, 3), "hidden": (6, 16), "out": (3, 6)}
 

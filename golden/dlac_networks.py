@@ -1,18 +1,19 @@
-"""Convolution and dense layers in floating point: forward, backward and update as matrix products and pointwise steps.
+"""Convolution and dense layers on the grid of DLAC: forward, backward and update as products and what follows them.
 
 With patches A of the input, weights W and errors E of the sums:
 
-- forward ``Y = A W``, then ``gain * y + bias``, rectifier and pooling;
-- error of the input ``D = P(E) W'``: patches of E, spread out by the stride and padded, times the filters turned by half
-  a turn, with the filters where the channels were. Every addition is inside the product, none is left for a scatter
+- forward ``Y = A W``, then ``gain * y + bias`` and the rectifier;
+- error of the input ``D = P(E) W'``: patches of E, spread out by the stride and padded, times the filters turned by
+  half a turn, with the filters where the channels were. Every addition is inside the product, none is left for a scatter
   (col2im), and the zeros between spread errors are zeros to skip;
-- gradient of the weights ``A^T E``, along K images, then rows, then columns; of the bias ``1 E``;
-- update ``w - rate * g``, one multiply-add a weight.
+- gradient of the weights ``A^T E``, along K images, then rows, then columns; of the bias ``1 E``; on each sum the
+  update ``w - rate * y`` follows, one multiply-add.
 
 Outside a step stand alone pooling (greatest of a window, and its way back, which adds up only where windows overlap),
 softmax and loss, and ternarisation: the host's.
 
-Source: Venkatesh, Nurvitadhi and Marr, section 3 (mmOp, ptWiseOp, training).
+Source: Venkatesh, Nurvitadhi and Marr, Accelerating Deep Convolutional Networks Using Low-Precision and Sparsity,
+section 3 (mmOp, ptWiseOp, training).
 """
 
 from dataclasses import dataclass, replace
@@ -20,15 +21,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from golden.conv import lower, lower_weights, raise_
+from golden.dlac_steps import Y
 from golden.errors import InputError
 from golden.window import Window
 
-__all__ = ["FloatLayer", "Parameters", "backward", "forward", "logits", "ternary", "training_step"]
+__all__ = ["Parameters", "Shape", "Saved", "backward", "forward", "logits", "ternary", "training_step"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class FloatLayer:
-    """Convolution or dense layer, affine map, rectifier, pooling.
+class Shape:
+    """A layer without its numbers: convolution or dense, affine map, rectifier, pooling.
 
     Parameters
     ----------
@@ -36,14 +38,14 @@ class FloatLayer:
     window : Window, optional
         Of the convolution; its padding is less than its kernel. A layer without one is dense.
     threshold : float, optional
-        Of the rectifier, which leaves y where ``y > threshold``, else 0; none without.
+        Of the rectifier, at least 0, which leaves y where ``y > threshold``, else 0; none without.
     pool : Window, optional
         Of a max pooling behind it.
 
     Raises
     ------
     InputError
-        If padding reaches as far as the kernel.
+        If padding reaches as far as the kernel, or the threshold is below 0.
     """
 
     name: str
@@ -52,12 +54,11 @@ class FloatLayer:
     pool: Window | None = None
 
     def __post_init__(self):
-        if self.window is not None and any(
-            p >= k for p, k in zip(self.window.padding, self.window.kernel, strict=True)
-        ):
-            raise InputError(
-                f"padding of {self.name} must be less than its kernel, not {self.window.padding} for {self.window.kernel}"
-            )
+        of = self.window
+        if of is not None and any(p >= k for p, k in zip(of.padding, of.kernel, strict=True)):
+            raise InputError(f"padding of {self.name} must be less than its kernel, not {of.padding} for {of.kernel}")
+        if self.threshold is not None and not self.threshold >= 0:
+            raise InputError(f"the threshold of {self.name} must be at least 0, not {self.threshold}")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -90,8 +91,8 @@ class Saved:
     shape: tuple  # of the input
     patches: object  # A
     size: tuple  # of the sums: () or (OH, OW)
-    over: object  # y - threshold, None without a rectifier
-    unpooled: tuple  # shape before pooling
+    y: object  # rows of results before pooling
+    unpooled: tuple  # their shape
     place: object  # of the greatest
 
 
@@ -105,41 +106,33 @@ def images_of(y, size):
     return raise_(y, size) if size else y
 
 
-def rectified(g, name, y, threshold):
-    """(y where it exceeds `threshold`, else 0; y - threshold): steps SUB and SEL, the first left out for 0."""
-    over = g.pointwise(f"{name} threshold", "sub", y, g.rounded(threshold)) if threshold else y
-    return g.pointwise(f"{name} relu", "sel", over, y, g.rounded(0.0)), over
-
-
 def forward(g, layer, parameters, x):
-    """What `layer` makes of `x` [N, C, H, W] or [N, F], and its `Saved`.
+    """What a layer makes of `x` [N, C, H, W] or [N, F], and its `Saved`.
 
     Parameters
     ----------
     g
-        What does the steps: a `golden.float_program.Program` or a `golden.float_bounds.Bounds`.
+        What does the steps: a `golden.dlac_steps.Steps` or a `golden.dlac_bounds.Bounds`.
+    layer : Shape
+    parameters : Parameters
     """
-    name, window = layer.name, layer.window
-    if window is None:
-        size, shape = (), x.shape
-        patches = g.move(lambda v: v.reshape(len(v), -1), x)
-    else:
-        size, shape = window.size(*x.shape[2:]), x.shape
-        patches = g.move(lambda v: lower(window, v), x)
-    y = g.product(f"{name} forward", patches, g.move(lower_weights, parameters.weight), parameters.ternary)
+    size = () if layer.window is None else layer.window.size(*x.shape[2:])
+    patches = g.move(lambda v: lower(layer.window, v) if size else v.reshape(len(v), -1), x)
+    follows = []
     if parameters.gain is not None:
         bias = g.rounded(0.0) if parameters.bias is None else parameters.bias
-        y = g.pointwise(f"{name} affine", "madd", y, parameters.gain, bias)
+        follows.append(("madd", Y, parameters.gain, bias))
     elif parameters.bias is not None:
-        y = g.pointwise(f"{name} bias", "add", y, parameters.bias)
-    over = place = None
+        follows.append(("add", Y, parameters.bias))
     if layer.threshold is not None:
-        y, over = rectified(g, name, y, layer.threshold)
-    y = g.move(lambda v: images_of(v, size), y)
+        follows.append(("sel", Y, Y, g.rounded(0.0), g.rounded(layer.threshold)))
+    weights = g.move(lower_weights, parameters.weight)
+    rows = g.product(f"{layer.name} forward", patches, weights, *follows, ternary=parameters.ternary)
+    y, place = g.move(lambda v: images_of(v, size), rows), None
     unpooled = y.shape
     if layer.pool is not None:
         y, place = g.largest(layer.pool, y)
-    return y, Saved(shape, patches, size, over, unpooled, place)
+    return y, Saved(x.shape, patches, size, rows, unpooled, place)
 
 
 def spread(window, shape, e):
@@ -157,51 +150,44 @@ def turned(w):
     return w[:, :, ::-1, ::-1].transpose(0, 2, 3, 1).reshape(-1, w.shape[1])
 
 
-def backward(g, layer, parameters, saved, e, first=False):
-    """(error of the input, None if it is the `first` layer; {"weight": gradient, "bias": gradient}) for the error `e`.
+def backward(g, layer, parameters, saved, e, rate, first=False):
+    """(error of the input for the error `e` of the result, `Parameters` after a step of `rate` against the gradient).
 
-    The gradient of ternary weights is given to those that they are made of, as if they were these times `gain`.
+    The `first` layer makes no error of its input: None. The gradient of ternary weights is given to those that they are
+    made of, as if they were these times `gain`.
     """
-    name, window = layer.name, layer.window
+    name, window, zero = layer.name, layer.window, g.rounded(0.0)
     if saved.place is not None:
         e = g.returned(layer.pool, saved.place, e, saved.unpooled)
     e = g.move(rows_of, e)
-    if saved.over is not None:
-        e = g.pointwise(f"{name} relu back", "sel", saved.over, e, g.rounded(0.0))
+    if layer.threshold is not None:
+        e = g.pointwise(f"{name} relu back", e, ("sel", saved.y, Y, zero, g.rounded(layer.threshold)))
     at_sums = e
     if parameters.gain is not None and not (first and parameters.ternary):
-        at_sums = g.pointwise(f"{name} affine back", "madd", e, parameters.gain, g.rounded(0.0))
-    transposed = g.move(lambda v: v.T, saved.patches)
-    slope = g.product(f"{name} weight gradient", transposed, e if parameters.ternary else at_sums)
-    shape = parameters.weight.shape
-    gradients = {"weight": g.move(lambda v: v.T.reshape(shape), slope)}
-    if parameters.bias is not None:
-        ones = g.rounded(np.ones((1, e.shape[0])))
-        gradients["bias"] = g.move(lambda v: v[0], g.product(f"{name} bias gradient", ones, e))
-    if first:
-        return None, gradients
-    if window is None:
-        d = g.product(f"{name} input error", at_sums, parameters.weight, parameters.ternary)
-        return g.move(lambda v: v.reshape(saved.shape), d), gradients
-    patches = g.move(lambda v: spread(window, saved.shape, images_of(v, saved.size)), at_sums)
-    d = g.product(f"{name} input error", patches, g.move(turned, parameters.weight), parameters.ternary)
-    return g.move(lambda v: raise_(v, saved.shape[2:]), d), gradients
-
-
-def updated(g, name, parameters, gradients, rate):
-    """`parameters` after a step against `gradients`: the weights are rounded to ternary ones again, if they were."""
+        at_sums = g.pointwise(f"{name} affine back", e, ("madd", Y, parameters.gain, zero))
+    trained = parameters.master if parameters.ternary else parameters.weight
+    new = {"bias": parameters.bias, "weight": trained}
     scale = g.rounded(-rate)
-
-    def moved(what, value):
-        flat = g.move(lambda v: v.reshape(len(v), -1), value)
-        slope = g.move(lambda v: v.reshape(len(v), -1), gradients[what])
-        new = g.pointwise(f"{name} {what} update", "madd", slope, scale, flat)
-        return g.move(lambda v: v.reshape(value.shape), new)
-
-    bias = None if parameters.bias is None else moved("bias", parameters.bias)
-    if not parameters.ternary:
-        return replace(parameters, weight=moved("weight", parameters.weight), bias=bias)
-    return ternary(g, moved("weight", parameters.master), bias)
+    sources = {"weight": (g.move(lambda v: v.T, saved.patches), e if parameters.ternary else at_sums)}
+    if parameters.bias is not None:
+        sources["bias"] = g.rounded(np.ones((1, e.shape[0]))), e
+    for what, (a, w) in sources.items():
+        old = g.move(lower_weights if what == "weight" else lambda v: v[None], new[what])
+        moved = g.product(f"{name} {what} update", a, w, ("madd", Y, scale, old))
+        new[what] = g.move(lambda v, shape=new[what].shape: v.T.reshape(shape), moved)
+    if parameters.ternary:
+        after = ternary(g, new["weight"], new["bias"])
+    else:
+        after = replace(parameters, **new)
+    if first:
+        return None, after
+    if window is None:
+        d = g.product(f"{name} input error", at_sums, parameters.weight, ternary=parameters.ternary)
+        return g.move(lambda v: v.reshape(saved.shape), d), after
+    patches = g.move(lambda v: spread(window, saved.shape, images_of(v, saved.size)), at_sums)
+    filters = g.move(turned, parameters.weight)
+    d = g.product(f"{name} input error", patches, filters, ternary=parameters.ternary)
+    return g.move(lambda v: raise_(v, saved.shape[2:]), d), after
 
 
 def ternary(g, master, bias=None):
@@ -226,7 +212,7 @@ def training_step(g, layers, parameters, x, labels, rate):
     ----------
     g
         See `forward`.
-    layers : sequence of FloatLayer
+    layers : sequence of Shape
         The last makes the logits.
     parameters : dict
         Name of a layer → Parameters.
@@ -240,6 +226,5 @@ def training_step(g, layers, parameters, x, labels, rate):
     loss, e = g.loss(z, labels)
     after = dict(parameters)
     for i, (layer, saved) in reversed(list(enumerate(zip(layers, kept, strict=True)))):
-        e, gradients = backward(g, layer, parameters[layer.name], saved, e, first=i == 0)
-        after[layer.name] = updated(g, layer.name, parameters[layer.name], gradients, rate)
+        e, after[layer.name] = backward(g, layer, parameters[layer.name], saved, e, rate, first=i == 0)
     return loss, after

@@ -1,4 +1,4 @@
-"""golden.float_bounds: torch's training step lies within, wrong steps do not."""
+"""golden.dlac_bounds: torch's training step lies within, wrong steps do not."""
 
 from dataclasses import replace
 
@@ -7,21 +7,21 @@ import pytest
 import torch
 from float_networks import SHAPES, SMALL, TorchNetwork, drawn
 
-import golden.float_layers as layers_module
+import golden.dlac_networks as networks
 from golden.errors import InputError
-from golden.float_bounds import Bounds
-from golden.float_layers import FloatLayer, logits, ternary, training_step
-from golden.float_program import Program
+from golden.dlac_bounds import Bounds
+from golden.dlac_networks import Shape, logits, ternary, training_step
+from golden.dlac_steps import Steps
 from golden.formats import parse
 from golden.window import Window
 from quant.data import mnist
 
 FP32 = parse("fp32")
 LENET = (
-    FloatLayer(name="conv1", window=Window(kernel=5), pool=Window(kernel=2, stride=2)),
-    FloatLayer(name="conv2", window=Window(kernel=5), pool=Window(kernel=2, stride=2)),
-    FloatLayer(name="ip1", threshold=0.0),
-    FloatLayer(name="ip2"),
+    Shape(name="conv1", window=Window(kernel=5), pool=Window(kernel=2, stride=2)),
+    Shape(name="conv2", window=Window(kernel=5), pool=Window(kernel=2, stride=2)),
+    Shape(name="ip1", threshold=0.0),
+    Shape(name="ip2"),
 )
 LENET_SHAPES = {"conv1": (20, 1, 5, 5), "conv2": (50, 20, 5, 5), "ip1": (500, 800), "ip2": (10, 500)}
 RATE = 0.03125
@@ -57,12 +57,11 @@ def small(seed):
 
 def choices(layers, parameters, x):
     """What decides at each rectifier and maximum, in golden, as `TorchNetwork.forward` says it."""
-    _, kept = logits(Program(FP32), layers, parameters, x)
+    _, kept = logits(Steps(FP32), layers, parameters, x)
     found = []
     for layer, saved in zip(layers, kept, strict=True):
-        if saved.over is not None:
-            over = saved.over > 0
-            found.append(np.moveaxis(over.reshape(len(x), *saved.size, -1), -1, 1))
+        if layer.threshold is not None:
+            found.append(np.moveaxis((saved.y > 0).reshape(len(x), *saved.size, -1), -1, 1))
         if saved.place is not None:
             (kh, kw), (sy, sx) = layer.pool.kernel, layer.pool.stride
             oh, ow = saved.place.shape[2:]
@@ -106,7 +105,7 @@ def test_the_bound_is_of_the_format():
         }
         rounded = fmt.decode(fmt.encode(x))
         exact = TorchNetwork(layers, narrow, torch.float64).step(rounded, labels, RATE)[0]
-        found = losses(Program(fmt), layers, narrow, rounded, labels)[0]
+        found = losses(Steps(fmt), layers, narrow, rounded, labels)[0]
         bounds = Bounds(fmt)
         own = bounds.bound(losses(bounds, layers, traced(bounds, narrow), bounds.keep(rounded), labels)[0])
         assert bound < abs(found - exact) < own
@@ -123,7 +122,7 @@ def shifted(spread):
 @pytest.mark.parametrize("wrong", ["rate", "turned", "spread", "bias", "threshold"])
 def test_wrong_steps_break_the_bound(wrong, monkeypatch):
     window = Window(kernel=3)
-    first = FloatLayer(name="first", window=window, threshold=0.0)
+    first = Shape(name="first", window=window, threshold=0.0)
     layers = (first, *SMALL)
     rng = np.random.default_rng(9)
     x, labels = FP32.decode(FP32.encode(rng.normal(size=(3, 2, 11, 11)))), np.array([0, 2, 1])
@@ -133,14 +132,14 @@ def test_wrong_steps_break_the_bound(wrong, monkeypatch):
     if wrong == "rate":
         rate = RATE * 1.01
     elif wrong == "turned":
-        monkeypatch.setattr(layers_module, "turned", not_turned)
+        monkeypatch.setattr(networks, "turned", not_turned)
     elif wrong == "spread":
-        monkeypatch.setattr(layers_module, "spread", shifted(layers_module.spread))
+        monkeypatch.setattr(networks, "spread", shifted(networks.spread))
     elif wrong == "bias":
         parameters = parameters | {"hidden": replace(parameters["hidden"], bias=None)}
     else:
         layers = (*layers[:2], replace(layers[2], threshold=0.5), layers[3])
-    found = losses(Program(FP32), layers, parameters, x, labels, rate)
+    found = losses(Steps(FP32), layers, parameters, x, labels, rate)
     forward_is_right = wrong in ("rate", "turned", "spread")
     assert (abs(found[0] - before) <= bound_before) == forward_is_right
     assert abs(found[1] - after) > bound_after

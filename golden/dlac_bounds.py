@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from golden.errors import InputError
-from golden.float_program import Program, scattered
+from golden.dlac_steps import Steps, Y, scattered
 from golden.loss import cross_entropy
 
 __all__ = ["Bounds", "Traced"]
@@ -69,7 +69,7 @@ class Bounds:
     """
 
     def __init__(self, fmt):
-        self.program, self.made = Program(fmt), []
+        self.steps, self.made = Steps(fmt), []
         self.unit = 2.0 ** -(fmt.mantissa_bits + 1)
 
     def keep(self, *fields):
@@ -92,19 +92,28 @@ class Bounds:
                 derivatives[id(source)] = derivatives.get(id(source), 0.0) + function(derivative)
         return 2 * total
 
-    def product(self, name, a, w, ternary=False):
+    def product(self, name, a, w, *operations, ternary=False):
         """See the module."""
         count = (a.value != 0).astype(float) @ (w.value != 0)
         delta = self.gamma(count) * (np.abs(a.value) @ np.abs(w.value))
         sources = (a, lambda d: d @ w.value.T), (w, lambda d: a.value.T @ d)
-        return self.keep(self.program.product(name, a.value, w.value, ternary), delta, sources)
+        y = self.keep(self.steps.product(name, a.value, w.value, ternary=ternary), delta, sources)
+        return self.pointwise(name, y, *operations)
 
-    def pointwise(self, name, op, *values):
+    def pointwise(self, name, y, *operations):
         """See the module."""
-        result = self.program.pointwise(name, op, *(x.value for x in values))
-        x, y, *z = (v.value for v in values)
+        for op, *values in operations:
+            y = self.operation(name, y.shape, op, *(y if v is Y else v for v in values))
+        return y
+
+    def operation(self, name, shape, op, *values):
+        """A pointwise operation whose result has a `shape`."""
+        plain = [np.broadcast_to(v.value, shape) for v in values]
+        result = self.steps.pointwise(name, plain[0], (op, *plain))
+        x, y, *_ = plain
         if op == "sel":
-            delta, slopes = 0.0, (None, x > 0, ~(x > 0))
+            chosen = x > plain[3]
+            delta, slopes = 0.0, (0.0, chosen, ~chosen, 0.0)
         elif op == "madd":
             delta = self.unit * (np.abs(x * y) + np.abs(result)) * (x * y != 0)
             slopes = (y, x, 1.0)
@@ -114,7 +123,6 @@ class Bounds:
         sources = tuple(
             (value, lambda d, slope=slope, shape=value.shape: summed(d * slope, shape))
             for value, slope in zip(values, slopes, strict=True)
-            if slope is not None
         )
         return self.keep(result, delta, sources)
 
@@ -127,7 +135,7 @@ class Bounds:
 
     def largest(self, window, x):
         """A move, of the numbers that are the greatest."""
-        value, place = self.program.largest(window, x.value)
+        value, place = self.steps.largest(window, x.value)
         return self.keep(value, 0.0, ((x, lambda d: scattered(window, place, d, x.shape, np.add)),)), place
 
     def returned(self, window, place, dy, shape):
@@ -140,7 +148,7 @@ class Bounds:
         """
         if any(s < k for s, k in zip(window.stride, window.kernel, strict=True)):
             raise InputError(f"bounds follow pools that do not overlap, not {window.kernel} in steps of {window.stride}")
-        value = self.program.returned(window, place, dy.value, shape)
+        value = self.steps.returned(window, place, dy.value, shape)
 
         def back(d):
             views = window.views(d).reshape(*place.shape, -1)
@@ -150,7 +158,7 @@ class Bounds:
 
     def rounded(self, x):
         """What all computations begin with."""
-        return self.keep(self.program.rounded(x))
+        return self.keep(self.steps.rounded(x))
 
     def ternarised(self, weight):
         """Refused: where a weight passes its threshold there is no derivative."""
@@ -169,5 +177,5 @@ class Bounds:
         def back(d):
             return share * (d - (share * d).sum(axis=1, keepdims=True)) / n
 
-        made = self.keep(self.program.rounded(gradient), delta, ((z, back),))
+        made = self.keep(self.steps.rounded(gradient), delta, ((z, back),))
         return self.keep(loss, own, ((z, lambda d: d * gradient),)), made

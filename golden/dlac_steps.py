@@ -1,85 +1,87 @@
-"""Work for a grid of floating-point units, as a list of steps: matrix products and pointwise operations.
+"""Work for the grid of DLAC, as a list of steps: matrix products, each with pointwise operations on its sums.
 
-Networks and training are written once, against what does the steps: `Program` computes and records them, so that a
-bench can send each to hardware; `golden.float_bounds` follows the errors of rounding through the same code.
+Networks and training are written once, against what does the steps: `Steps` computes and records them, so that a
+bench can send each to hardware; `golden.dlac_bounds` follows the errors of rounding through the same code.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from golden.dlac_program import ADD, MADD, SEL, SUB, operate
 from golden.errors import InputError
-from golden.float_arithmetic import add, fma, subtract
+from golden.float_arithmetic import add
 from golden.float_gemm import FloatGemmSpec, float_gemm
 from golden.formats import Float, Ternary
 from golden.loss import cross_entropy
 
-__all__ = ["POINTWISE", "Program", "Step", "pointwise"]
+__all__ = ["OPERATIONS", "Y", "Step", "Steps", "pointwise", "scattered"]
 
-POINTWISE = {  # name → operands
-    "add": 2,  # v1 + v2
-    "sub": 2,  # v1 - v2
-    "madd": 3,  # v1 * v2 + v3, rounded once
-    "sel": 3,  # v2 where v1 > 0, else v3; NaN is not greater than 0
-}
+Y = "y"  # as an operand: what was computed so far
+OPERATIONS = {"add": (ADD, 2), "sub": (SUB, 2), "madd": (MADD, 3), "sel": (SEL, 4)}  # name → instruction, operands
 
 
 def pointwise(fmt, op, *values):
-    """The numbers of `fmt` that `op` makes of `values`, arrays of such numbers that broadcast.
+    """The numbers of `fmt` that an operation makes of `values`, arrays of such numbers that broadcast.
+
+    ``("add", v1, v2)``, ``("sub", v1, v2)``, ``("madd", v1, v2, v3)`` is ``v1 * v2 + v3``, and ``("sel", v1, v2, v3,
+    limit)`` is v2 where ``v1 > limit``, else v3; see `golden.dlac_program`.
 
     Raises
     ------
     InputError
-        If `op` is not in `POINTWISE`, or takes another number of values.
+        If `op` is not in `OPERATIONS`, or takes another number of values.
     """
-    if op not in POINTWISE:
-        raise InputError(f"a pointwise operation must be one of {', '.join(POINTWISE)}, not {op!r}")
-    if len(values) != POINTWISE[op]:
-        raise InputError(f"{op} takes {POINTWISE[op]} values, not {len(values)}")
-    values = np.broadcast_arrays(*values)
-    if op == "sel":
-        return np.where(values[0] > 0, values[1], values[2])
-    return {"add": add, "sub": subtract, "madd": fma}[op](fmt, *values)
+    if op not in OPERATIONS:
+        raise InputError(f"a pointwise operation must be one of {', '.join(OPERATIONS)}, not {op!r}")
+    instruction, count = OPERATIONS[op]
+    if len(values) != count:
+        raise InputError(f"{op} takes {count} values, not {len(values)}")
+    v1, v2, v3, limit = (*values, None, None)[:4]
+    return operate(fmt, instruction, v1, v2, v3, limit)
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A matrix product or pointwise operation, done.
+    """Sums or given numbers, and pointwise operations on them, done.
 
     Parameters
     ----------
     name : str
         For a reader: layer and purpose.
-    op : str
-        "mm", ``y = a @ w`` with k ascending, or one of `POINTWISE`.
-    operands : tuple of float64 arrays
-        Of "mm": a [M, K], w [K, N]. Of the others: v1, v2 and perhaps v3, each a number, a row [N] or a matrix [M, N].
-    result : float64 array [M, N]
+    a, w : float64 arrays [M, K] and [K, N], or None
+        What is multiplied: ``y = a @ w``, k ascending.
+    x : float64 array [M, N], or None
+        What y is without a product.
     ternary : bool
-        Whether `w` of "mm" holds -1, 0 and 1 alone, so that a product needs no multiplier.
+        Whether `w` holds -1, 0 and 1 alone, so that a product needs no multiplier.
+    operations : tuple of tuples
+        As `pointwise` takes them, one after the other. Each operand is `Y`, a number, a row [N] or a matrix [M, N].
+    result : float64 array [M, N]
     """
 
     name: str
-    op: str
-    operands: tuple
+    a: np.ndarray | None
+    w: np.ndarray | None
+    x: np.ndarray | None
+    ternary: bool
+    operations: tuple
     result: np.ndarray
-    ternary: bool = False
 
     @property
     def macs(self):
-        """Products, those with zeros included; 0 of a pointwise operation."""
-        return self.operands[0].size * self.operands[1].shape[1] if self.op == "mm" else 0
+        """Products, those with zeros included."""
+        return 0 if self.a is None else self.a.size * self.w.shape[1]
 
     @property
     def nonzero(self):
         """Products without a zero."""
-        if self.op != "mm":
+        if self.a is None:
             return 0
-        a, w = self.operands
-        return int(np.count_nonzero(a, axis=0) @ np.count_nonzero(w, axis=1))
+        return int(np.count_nonzero(self.a, axis=0) @ np.count_nonzero(self.w, axis=1))
 
 
-class Program:
+class Steps:
     """Does steps in the numbers of one format, and keeps them.
 
     Parameters
@@ -89,32 +91,37 @@ class Program:
 
     Attributes
     ----------
-    steps : list of Step
+    done : list of Step
     """
 
     def __init__(self, fmt):
         if not isinstance(fmt, Float):
-            raise InputError(f"a program computes in floating point, not in {fmt}")
-        self.format, self.steps = fmt, []
+            raise InputError(f"steps compute in floating point, not in {fmt}")
+        self.format, self.done = fmt, []
 
     def rounded(self, x):
         """The numbers of the format nearest to the reals `x`: how data come in, and what the host computes."""
         return self.format.decode(self.format.encode(x))
 
-    def product(self, name, a, w, ternary=False):
-        """``a @ w``, [M, N]: sums from +0, k ascending, one rounding a product (of -1, 0, 1: a sum)."""
+    def product(self, name, a, w, *operations, ternary=False):
+        """``a @ w``, [M, N], and `operations` on it: sums from +0, k ascending, one rounding a product."""
         weights = Ternary() if ternary else self.format
         spec = FloatGemmSpec(a=self.format, w=weights, k=a.shape[1], accumulate=self.format)
-        return self.done(name, "mm", (a, w), float_gemm(spec, a, w), ternary)
+        y = self.operated(float_gemm(spec, a, w), operations)
+        self.done.append(Step(name, a, w, None, ternary, operations, y))
+        return y
 
-    def pointwise(self, name, op, *values):
-        """``op`` of `values`; see `POINTWISE`."""
-        return self.done(name, op, values, pointwise(self.format, op, *values))
+    def pointwise(self, name, x, *operations):
+        """`operations` on the numbers `x` [M, N]."""
+        y = self.operated(x, operations)
+        self.done.append(Step(name, None, None, x, False, operations, y))
+        return y
 
-    def done(self, name, op, operands, result, ternary=False):
-        """Keep the step."""
-        self.steps.append(Step(name, op, tuple(np.asarray(x) for x in operands), result, ternary))
-        return result
+    def operated(self, y, operations):
+        """What is left of `y` behind `operations`."""
+        for op, *values in operations:
+            y = np.broadcast_to(pointwise(self.format, op, *(y if v is Y else v for v in values)), y.shape)
+        return y
 
     def move(self, function, x):
         """``function(x)``, which moves, repeats and drops numbers and adds zeros: addresses, no arithmetic."""
