@@ -6,7 +6,7 @@ from torch.nn import functional
 from quant.models import PIXEL_UNIT
 from quant.quantisers import Twn, straight_through
 
-__all__ = ["Ternary", "ResNet", "threshold"]
+__all__ = ["ResNet", "Rectifier", "Ternary"]
 
 TWN = Twn()
 
@@ -18,26 +18,40 @@ class Ternary(torch.nn.Conv2d):
         return functional.conv2d(x, straight_through(TWN, self.weight), None, self.stride, self.padding)
 
 
-def threshold(x, limit):
-    """`x` where it exceeds `limit`, else 0."""
-    return torch.where(x > limit, x, 0.0)
+class Rectifier(torch.nn.Module):
+    """``x`` where it exceeds a limit, else 0; the loss grows by `penalty` times the mean over images of what is left.
+
+    Parameters
+    ----------
+    limit, penalty : float
+    """
+
+    def __init__(self, limit, penalty=0.0):
+        super().__init__()
+        self.limit, self.penalty = limit, penalty
+
+    def forward(self, x):
+        y = torch.where(x > self.limit, x, 0.0)
+        if self.penalty and y.requires_grad:
+            y.register_hook(lambda e: e + self.penalty / len(x) * (y.detach() > 0))
+        return y
 
 
 class Block(torch.nn.Module):
     """Two 3 x 3 convolutions beside a shortcut, which is a 1 x 1 convolution where the shape changes."""
 
-    def __init__(self, n, m, limit):
+    def __init__(self, n, m, rectifier):
         super().__init__()
-        stride, self.limit = 1 if n == m else 2, limit
+        stride, self.rectifier = 1 if n == m else 2, rectifier
         self.a, self.norm_a = Ternary(n, m, 3, stride, 1, bias=False), torch.nn.BatchNorm2d(m)
         self.b, self.norm_b = Ternary(m, m, 3, 1, 1, bias=False), torch.nn.BatchNorm2d(m)
-        self.short = None
+        self.proj = self.norm_proj = None
         if stride > 1:
-            self.short = torch.nn.Sequential(Ternary(n, m, 1, stride, bias=False), torch.nn.BatchNorm2d(m))
+            self.proj, self.norm_proj = Ternary(n, m, 1, stride, bias=False), torch.nn.BatchNorm2d(m)
 
     def forward(self, x):
-        y = self.norm_b(self.b(threshold(self.norm_a(self.a(x)), self.limit)))
-        return threshold(y + (x if self.short is None else self.short(x)), self.limit)
+        y = self.norm_b(self.b(self.rectifier(self.norm_a(self.a(x)))))
+        return self.rectifier(y + (x if self.proj is None else self.norm_proj(self.proj(x))))
 
 
 class ResNet(torch.nn.Module):
@@ -49,19 +63,20 @@ class ResNet(torch.nn.Module):
         Filters of each stage; all but the first halve height and width.
     blocks : int
         Blocks of a stage.
-    limit : float
-        Threshold of the rectifiers.
+    limit, penalty : float
+        Of its `Rectifier`.
     """
 
-    def __init__(self, widths=(16, 32, 64), blocks=2, limit=0.01):
+    def __init__(self, widths=(16, 32, 64, 128), blocks=2, limit=0.01, penalty=0.0):
         super().__init__()
-        self.limit = limit
+        self.rectifier = Rectifier(limit, penalty)
         self.first = torch.nn.Conv2d(1, widths[0], 3, 1, 1, bias=False)
         self.norm = torch.nn.BatchNorm2d(widths[0])
         inner = [widths[0], *(m for m in widths for _ in range(blocks))]
-        self.blocks = torch.nn.Sequential(*(Block(n, m, limit) for n, m in zip(inner, inner[1:], strict=False)))
+        made = [Block(n, m, self.rectifier) for n, m in zip(inner, inner[1:], strict=False)]
+        self.blocks = torch.nn.Sequential(*made)
         self.out = torch.nn.Linear(widths[-1], 10)
 
     def forward(self, pixels):
-        x = threshold(self.norm(self.first(pixels.float() * PIXEL_UNIT)), self.limit)
+        x = self.rectifier(self.norm(self.first(pixels.float() * PIXEL_UNIT)))
         return self.out(self.blocks(x).mean(dim=(2, 3)))

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["Counting", "Product", "Watched", "shares"]
+__all__ = ["Captured", "Counting", "Product", "Watched", "shares"]
 
 IMAGES = 32  # of a batch, whose products are counted
 
@@ -37,8 +37,29 @@ class Product:
     errors: float | None = None
 
 
-class Counting(TorchFunctionMode):
-    """Counts at every convolution and dense layer that torch computes in this context, and on its way back.
+class Layers(TorchFunctionMode):
+    """Calls `seen` for every convolution and dense layer that torch computes in this context."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        y = function(*args, **(kwargs or {}))
+        if function in (functional.conv2d, functional.linear):
+            with torch._C.DisableTorchFunctionSubclass(), torch.no_grad():
+                self.seen(y, *args, **(kwargs or {}))
+        return y
+
+
+def operands(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """Which operands of a convolution or dense layer are not 0: float [N, K, windows], [M, K]."""
+    x = (x != 0).float()
+    if weight.ndim == 4:
+        x = functional.unfold(x, weight.shape[2:], stride=stride, padding=padding)
+    else:
+        x = x.reshape(-1, x.shape[-1])[..., None]
+    return x, (weight != 0).float().flatten(1)
+
+
+class Counting(Layers):
+    """Counts products, and counts on when the derivative in each layer's sums is known.
 
     Attributes
     ----------
@@ -50,26 +71,14 @@ class Counting(TorchFunctionMode):
         super().__init__()
         self.products = []
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        y = function(*args, **(kwargs or {}))
-        if function in (functional.conv2d, functional.linear):
-            with torch._C.DisableTorchFunctionSubclass(), torch.no_grad():
-                self.count(function, y, *args, **(kwargs or {}))
-        return y
-
-    def count(self, function, y, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-        """Keep the `Product` of ``y = function(x, weight)``, and count on when the derivative in `y` is known."""
+    def seen(self, y, x, *rest, **named):
+        """Keep the `Product` of a layer."""
         first = not x.requires_grad
-        x = (x[:IMAGES] != 0).float()
-        if function is functional.conv2d:
-            x = functional.unfold(x, weight.shape[2:], stride=stride, padding=padding)  # [N, K, windows]
-        else:
-            x = x.reshape(-1, x.shape[-1])[..., None]
-        w = (weight != 0).double().flatten(1)  # [M, K]
-        windows, of_filter = x.shape[0] * x.shape[2], w.sum(dim=1)
+        x, w = operands(x[:IMAGES], *rest, **named)
+        of_filter, of_k = w.double().sum(dim=1), w.double().sum(dim=0)
         made = Product(
-            macs=windows * w.numel(),
-            forward=int(x.double().sum(dim=(0, 2)) @ w.sum(dim=0)),
+            macs=x.shape[0] * x.shape[2] * w.numel(),
+            forward=int(x.double().sum(dim=(0, 2)) @ of_k),
             activations=float(x.mean()),
             weights=float(w.mean()),
         )
@@ -84,6 +93,25 @@ class Counting(TorchFunctionMode):
 
         if y.requires_grad:
             y.register_hook(back)
+
+
+class Captured(Layers):
+    """Keeps which operands of each layer are not 0.
+
+    Attributes
+    ----------
+    layers : list of (a, w)
+        bool arrays [windows of all images, K] and [K, filters].
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.layers = []
+
+    def seen(self, y, *given, **named):
+        """Keep those of a layer."""
+        x, w = operands(*given, **named)
+        self.layers.append((x.transpose(1, 2).flatten(0, 1).bool().numpy(), w.T.bool().numpy()))
 
 
 @dataclass
