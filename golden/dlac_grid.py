@@ -16,7 +16,7 @@ RANGES = {
     "filters": (1, 8),
     "units": (1, 16),
     "depth": (1, 16),
-    "latency": (1, 16),
+    "latency": (1, 5),
 }
 
 
@@ -44,7 +44,7 @@ class GridShape:
     depth : int
         Activations that a lane holds, 1 to 16; ``depth * filters`` is at most 64.
     latency : int
-        Cycles from the issue of a product to the sum that the next product of the buffer may read, 1 to 16.
+        Cycles from the issue of a product to the sum that the next product of the buffer may read, 1 to 5.
     skip : str
         Operands whose zeros are skipped: none, activations, weights or both.
     ternary : bool
@@ -120,11 +120,11 @@ class GridShape:
     def storage_bits(self, width):
         """Bits that a PE keeps for numbers of `width` bits: (in its lanes, in its output buffers).
 
-        An entry of a lane is an activation, a mask and the weights: signs if ternary, else numbers. Beside them a lane
-        remembers which products of its first entry are issued.
+        An entry of a lane is an activation and the weights: signs and which are 0 if ternary, else numbers and, if zeros
+        are skipped, which have products. Beside them a lane remembers which products of its first entry are issued.
         """
-        payload = self.filters * (1 if self.ternary else width)
-        return self.pixels * (self.depth * (width + self.filters + payload) + self.filters), self.buffers * width
+        weight = 2 if self.ternary else width + self.skips[1]
+        return self.pixels * (self.depth * (width + self.filters * weight) + self.filters), self.buffers * width
 
 
 def tiled(shape, a, w):

@@ -6,7 +6,7 @@ rows of the grid or of one. Each operand is one of
 - ``ZERO``: +0
 - ``BUFFER``: the buffer of the line `s` and the same filter
 - ``IMMEDIATE``: the number that the instruction carries
-- ``TABLE``: the filter's word of the table, which ``LOAD`` fills
+- ``TABLE``: the filter's word of the table, which a ``LOAD`` before fills
 - ``STREAM``: the filter's word of the next beat of `v`, which the instruction takes, once for all its operands
 
 and the operation, rounded once, one of
@@ -111,17 +111,21 @@ def check_program(shape, fmt, program):
     Raises
     ------
     InputError
-        If it is empty, or an instruction is none or addresses what is not there.
+        If it is empty, or an instruction is none, addresses what is not there, or reads a table that is not loaded.
     """
     program = np.asarray(program)
     if program.ndim != 2 or program.shape[1] != len(FIELDS) + 1 or not len(program) or program.dtype.kind not in "iu":
         raise InputError(f"i must be rows of {len(FIELDS) + 1} integers, at least one, not of shape {list(program.shape)}")
     program = program.astype(np.int64)
     limits = {"op": OPS, **dict.fromkeys(("v1", "v2", "v3"), KINDS), **dict.fromkeys("ds", range(shape.pixels))}
+    loaded = False
     for number, row in enumerate(program.tolist()):
         for (what, allowed), value in zip(limits.items(), row):
             if value not in allowed:
                 raise InputError(f"instruction {number}: {what} must be 0 to {allowed[-1]}, not {value}")
+        loaded |= row[0] == LOAD
+        if row[0] not in (NOP, LOAD) and TABLE in row[1:4] and not loaded:
+            raise InputError(f"instruction {number}: the table must be loaded before it is read")
         row, immediate = row[-2:]
         if row != ALL and row not in range(shape.rows):
             raise InputError(f"instruction {number}: row must be 0 to {shape.rows - 1} or {ALL}, not {row}")
@@ -164,7 +168,7 @@ def execute(shape, fmt, program, words, sums):
     float64 [tiles, rows, pixels, tile_cols]
     """
     buffers = np.array(sums, np.float64)
-    table, beat = np.zeros((len(buffers), 1, buffers.shape[-1])), 0
+    table, beat = None, 0
     for op, v1, v2, v3, d, s, row, immediate in np.asarray(program).tolist():
         word = 0.0
         if streams((op, v1, v2, v3)):

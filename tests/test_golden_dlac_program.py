@@ -58,7 +58,6 @@ def test_operations_and_operands():
     load = Instruction(op=LOAD)
     madd = done([load, Instruction(op=MADD, v1=BUFFER, v2=TABLE, v3=STREAM, d=0, row=0)], sums, [[2, 3], [10, 20]])
     assert madd[0, 0].tolist() == [13, 14] and np.array_equal(madd[:, 1], sums[:, 1])
-    assert done([Instruction(op=ADD, v1=TABLE, v2=ZERO, d=0)], sums)[:, 0].tolist() == [[0, 0], [0, 0]]
 
 
 def test_a_select_is_strict_and_takes_nan_for_not_greater():
@@ -110,7 +109,7 @@ rows = st.lists(
 )
 
 
-@given(rows, st.integers(1, 5), st.integers(1, 3), st.integers(1, 6), st.data())
+@given(rows, st.integers(1, 5), st.integers(1, 3), st.integers(1, 5), st.data())
 def test_cycles_are_those_of_the_walk(program, filters, units, latency, data):
     adders = data.draw(st.integers(0, units - 1))
     shape = GridShape(pixels=3, filters=filters, units=units, adders=adders, latency=latency, depth=2)
@@ -139,6 +138,10 @@ def test_steps_and_streams():
 def test_an_instruction_that_addresses_what_is_not_there_is_refused(fields, message):
     with pytest.raises(InputError, match=message):
         check_program(SHAPE, FP32, [Instruction(row=1).fields, Instruction(**fields).fields])
+    unloaded = [Instruction(op=NOP, v1=TABLE).fields, Instruction(op=ADD, v2=TABLE).fields, Instruction(op=LOAD).fields]
+    with pytest.raises(InputError, match="instruction 1: the table must be loaded before it is read"):
+        check_program(SHAPE, FP32, unloaded)
+    assert len(check_program(SHAPE, FP32, unloaded[::-1])) == 3
     legal = check_program(SHAPE, FP32, [Instruction(row=ALL, op=SEL, v2=STREAM, d=1, s=0).fields])
     assert legal.tolist() == [[SEL, 0, STREAM, 0, 1, 0, 255, 0]]
 

@@ -52,7 +52,7 @@ shapes = st.builds(
     pixels=st.integers(1, 5),
     filters=st.integers(1, 5),
     depth=st.integers(1, 5),
-    latency=st.integers(1, 6),
+    latency=st.integers(1, 5),
 )
 
 
@@ -64,7 +64,7 @@ def test_cycles_are_those_of_the_walk(shape, k, density, seed):
     assert mm_cycles(shape, a, w).tolist() == expected
 
 
-@given(st.integers(1, 4), st.integers(2, 5), st.integers(1, 6))
+@given(st.integers(1, 4), st.integers(2, 5), st.integers(1, 5))
 def test_a_dense_grid_keeps_every_unit_busy(units, depth, latency):
     shape = GridShape(rows=2, cols=2, units=units, depth=depth, latency=min(latency, 16 // units - 1))
     cycles, done = walk(shape, np.ones((12, 8)), np.ones((12, 8)))
