@@ -1,4 +1,4 @@
-"""The figures of DLAC, redrawn: products without zeros in training, and operations a cycle of the zero-skipping grid."""
+"""The figures of DLAC, redrawn: products without zeros in training, operations a cycle and for each gate of the grid."""
 
 import json
 from dataclasses import replace
@@ -13,7 +13,9 @@ from quant.accuracy import commit
 from quant.data import Dataset, mnist
 from quant.models import Classifier, network_layers
 from quant.train import Settings, correct, fit, reproducible
+from studies.dlac_areas import areas
 from studies.dlac_nets import ResNet
+from studies.dlac_runs import runs
 from studies.dlac_speed import independent, layer_speed, lowered, resampled, total
 from studies.dlac_zeros import IMAGES, Captured, Watched, shares
 from studies.published import DLAC
@@ -118,8 +120,16 @@ def own(layers):
     return {"layers": made, "total": total(made)}
 
 
-def study(folder):
-    """All figures as JSON values, written to ``dlac_study.json`` in `folder`."""
+def study(build, folder):
+    """All figures as JSON values, written to ``dlac_study.json`` in `folder`.
+
+    Parameters
+    ----------
+    build : path
+        Folder of the trained networks.
+    folder : path
+        Of what is written.
+    """
     dataset = mnist()
     networks = trained_networks(dataset)
     found = {"commit": commit(), "published": DLAC, "images": TRAINED}
@@ -128,6 +138,8 @@ def study(folder):
     layers = {name: captured(watched.model, images) for name, (watched, _) in networks.items()}
     found["own"] = {name: own(of) for name, of in layers.items() if name in ("lenet", "resnet")}
     found["resnet34"] = resnet34(layers["resnet"])
+    found["runs"] = runs(dataset, build)
+    found["areas"] = areas()
     with replacing(Path(folder) / "dlac_study.json") as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n")
     return found

@@ -1,7 +1,12 @@
 """LeNet on the Verilog of the zero-skipping grid: inference in integers and in half precision, and a step of training."""
 
-import numpy as np
+from dataclasses import replace
 
+import numpy as np
+import torch
+from torch.nn import functional
+
+from golden.dlac_bounds import Bounds
 from golden.dlac_networks import Parameters, Shape, logits, ternary, training_step
 from golden.dlac_steps import Steps
 from golden.formats import parse
@@ -9,18 +14,18 @@ from golden.network import classify
 from golden.window import Window
 from quant.cache import trained
 from quant.export import export
-from quant.models import PIXEL_UNIT, network_layers
+from quant.models import PIXEL_UNIT, Classifier, network_layers
 from quant.recipes import recipe
 from tb.dlac_network import integer_steps, run_steps
 
-__all__ = ["SETTINGS", "lenet_shapes", "markdown", "normalised", "runs", "started", "step_runs"]
+__all__ = ["SETTINGS", "bounds", "markdown", "normalised", "runs", "shapes_of", "started", "step_runs", "torch_losses"]
 
 SETTINGS = {"rows": 2, "cols": 2}
 FP32, FP16 = parse("fp32"), parse("fp16")
 BATCH, RATE, IMAGES, JUDGED = 2, 2.0**-6, 1, 200
 
 
-def lenet_shapes(layers, threshold):
+def shapes_of(layers, threshold):
     """The `Shape`s of a table of `quant.layers.Layer`, with rectifiers of a `threshold` where it has any."""
     return [
         Shape(
@@ -50,7 +55,7 @@ def normalised(model, fmt, threshold=0.01):
         parameters[stage.layer.name] = Parameters(
             weight=codes.double().numpy(), gain=g.rounded(gain), bias=bias, ternary=True
         )
-    return lenet_shapes([stage.layer for stage in model.stages], threshold), parameters
+    return shapes_of([stage.layer for stage in model.stages], threshold), parameters
 
 
 def started(layers, fmt, seed, as_ternary=False):
@@ -62,7 +67,7 @@ def started(layers, fmt, seed, as_ternary=False):
         bias = None if layer.last else np.zeros(layer.m)
         of = ternary(g, weight, bias) if as_ternary else Parameters(weight=weight, bias=bias)
         parameters[layer.name] = of
-    return lenet_shapes(layers, 0.0), parameters
+    return shapes_of(layers, 0.0), parameters
 
 
 def step_runs(name, steps, fmt, of, settings, sim):
@@ -94,15 +99,43 @@ def runs(dataset, build, sim="verilator", settings=SETTINGS):
     for row in found:
         row["right"] = float((judged[row["name"]] == labels[:JUDGED]).mean())
     agreement = float((judged["integers"] == judged["half precision"]).mean())
+    data = dataset.train[:BATCH]
+    x, wanted = (data.images.float() * PIXEL_UNIT).double().numpy(), data.labels.numpy()
     for name, kind in (("training", False), ("training, ternary", True)):
         shapes, parameters = started(network_layers("lenet_caffe"), FP32, 0, kind)
-        g, data = Steps(FP32), dataset.train[:BATCH]
-        x, wanted = g.rounded(data.images.numpy() * PIXEL_UNIT), data.labels.numpy()
+        g = Steps(FP32)
         loss, after = training_step(g, shapes, parameters, x, wanted, RATE)
         ran = step_runs(name, g.done, FP32, "dlac_fp32", settings | {"w": "fp32"}, sim)
         later, _ = Steps(FP32).loss(logits(Steps(FP32), shapes, after, x)[0], wanted)
-        found.append(ran | {"loss": loss, "loss_after": later})
+        found.append(ran | {"losses": [loss, later]})
+        if not kind:
+            found[-1] |= {"torch": torch_losses(parameters, data), "bounds": bounds(shapes, parameters, x, wanted)}
     return {"runs": found, "agreement": agreement, "judged": JUDGED, "batch": BATCH, "rate": RATE, "settings": settings}
+
+
+def torch_losses(parameters, data):
+    """[loss of Caffe's LeNet before, after] a step of torch's own, in float32."""
+    model = Classifier(network_layers("lenet_caffe"))
+    with torch.no_grad():
+        for stage in model.stages:
+            stage.weight.copy_(torch.from_numpy(parameters[stage.layer.name].weight))
+    optimiser = torch.optim.SGD(model.parameters(), lr=RATE)
+    before = functional.cross_entropy(model(data.images), data.labels)
+    before.backward()
+    optimiser.step()
+    return [before.item(), functional.cross_entropy(model(data.images), data.labels).item()]
+
+
+def bounds(shapes, parameters, x, labels):
+    """[bound of the loss before, after] a step on the difference of two computations in FP32."""
+    g = Bounds(FP32)
+    traced = {
+        name: replace(of, weight=g.keep(of.weight), bias=None if of.bias is None else g.keep(of.bias))
+        for name, of in parameters.items()
+    }
+    loss, after = training_step(g, shapes, traced, g.keep(x), labels, RATE)
+    later, _ = g.loss(logits(g, shapes, after, g.keep(x))[0], labels)
+    return [g.bound(loss), g.bound(later)]
 
 
 def markdown(found):
