@@ -31,9 +31,11 @@ class Rectifier(torch.nn.Module):
         self.limit, self.penalty = limit, penalty
 
     def forward(self, x):
-        y = torch.where(x > self.limit, x, 0.0)
-        if self.penalty and y.requires_grad:
-            y.register_hook(lambda e: e + self.penalty / len(x) * (y.detach() > 0))
+        kept = x > self.limit
+        y = torch.where(kept, x, 0.0)
+        if self.penalty and y.requires_grad:  # the hook must not know y, which knows the hook
+            slope = self.penalty / len(x)
+            y.register_hook(lambda e: e + slope * kept)
         return y
 
 

@@ -154,16 +154,17 @@ class Watched(torch.nn.Module):
             z = self.model(images)
         self.step += 1
         if self.only_wrong:
-            z.register_hook(lambda e: wrong(z, e))
+            chosen = z.argmax(dim=1)
+            z.register_hook(lambda e: wrong(chosen, e))
         return z
 
 
-def wrong(z, e):
-    """The derivatives `e` of a cross-entropy in the logits `z`, 0 for images whose greatest logit is their class's.
+def wrong(chosen, e):
+    """The derivatives `e` of a cross-entropy in logits, 0 for images of which their class was `chosen`.
 
     A derivative is below 0 for the class of an image alone.
     """
-    return e * (z.argmax(dim=1) != e.argmin(dim=1))[:, None]
+    return e * (chosen != e.argmin(dim=1))[:, None]
 
 
 def shares(products):
