@@ -16,7 +16,7 @@ RANGES = {
     "filters": (1, 8),
     "units": (1, 16),
     "depth": (1, 16),
-    "latency": (1, 5),
+    "adder_latency": (1, 5),
 }
 
 
@@ -43,7 +43,7 @@ class GridShape:
         How many of the units only add; at least one multiplies too.
     depth : int
         Activations that a lane holds, 1 to 16; ``depth * filters`` is at most 64.
-    latency : int
+    adder_latency : int
         Cycles from the issue of a product to the sum that the next product of the buffer may read, 1 to 5.
     skip : str
         Operands whose zeros are skipped: none, activations, weights or both.
@@ -61,7 +61,7 @@ class GridShape:
     units: int = 2
     adders: int = 0
     depth: int = 14
-    latency: int = 3
+    adder_latency: int = 3
     skip: str = "both"
     ternary: bool = True
 

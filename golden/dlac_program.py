@@ -149,7 +149,7 @@ def program_cycles(shape, program):
         works = op not in (NOP, LOAD)
         cycle = max(cycle, ready[s] if works else 0) + steps(shape, op)
         if works:
-            ready[d] = cycle - 1 + shape.latency
+            ready[d] = cycle - 1 + shape.adder_latency
     return max(cycle, *ready.values())
 
 

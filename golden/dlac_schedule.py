@@ -5,8 +5,8 @@ Each cycle of a tile, until its sums are complete:
 - A k-step is taken if no lane of any PE is full at the beginning of the cycle. Every activation of it that has a product
   in a PE is in the lane of its pixel there from the next cycle on.
 - The first entry of each lane offers the products that have not been issued, except those of a buffer whose last
-  product was issued less than `latency` cycles ago. A PE issues as many as it can: those of the fullest lane first (the
-  first of several), then of the lanes behind it, around the end; of a lane, filters in order.
+  product was issued less than `adder_latency` cycles ago. A PE issues as many as it can: those of the fullest lane
+  first (the first of several), then of the lanes behind it, around the end; of a lane, filters in order.
 - A lane whose first entry has no product left is without it from the next cycle on.
 
 The fullest lane goes first as it is the one that will stop the grid; without that, half of what lanes bring is lost.
@@ -75,7 +75,7 @@ class Tiles:
         everything = pe_type.type((1 << of_pe) - 1)
         grid = (len(row), shape.rows, shape.cols)
         lanes, counts = np.zeros((pixels, *grid), lane_type), np.zeros((pixels, *grid), np.uint8)
-        flying = [np.zeros(grid, pe_type) for _ in range(shape.latency - 1)]
+        flying = [np.zeros(grid, pe_type) for _ in range(shape.adder_latency - 1)]
         place = (np.arange(pixels) * filters).astype(pe_type).reshape(-1, 1, 1, 1)
         behind = np.arange(pixels - 1, -1, -1, dtype=np.uint8).reshape(-1, 1, 1, 1)
         taken = np.zeros(len(row), np.int64)
@@ -113,7 +113,7 @@ class Tiles:
             counts += brought != 0
             taken += takes
             cycle += 1
-        return np.maximum(self.k, last + shape.latency * (last > 0))
+        return np.maximum(self.k, last + shape.adder_latency * (last > 0))
 
 
 def first_bits(x, count):

@@ -54,13 +54,13 @@ def pack_fields(*fields):
     uint8 [beats, bytes]
     """
     bits = np.concatenate([code_bits(codes, width) for codes, width in fields], axis=2)
-    return np.packbits(bits.reshape(len(bits), -1), axis=1, bitorder="little")
+    return np.packbits(bits.reshape(len(bits), bits.shape[1] * bits.shape[2]), axis=1, bitorder="little")
 
 
 def code_bits(codes, width):
     """The low `width` bits of each code, uint8 [..., width], least significant first."""
     narrow = np.ascontiguousarray(codes).astype(code_dtype(width).newbyteorder("<"), copy=False)
-    octets = narrow.view(np.uint8).reshape(*codes.shape, -1)
+    octets = narrow.view(np.uint8).reshape(*codes.shape, narrow.dtype.itemsize)
     return np.unpackbits(octets, axis=-1, bitorder="little", count=width)
 
 

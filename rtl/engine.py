@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from golden.errors import InputError
-from golden.formats import UnitFormat, parse
+from golden.formats import Format, parse
 
 __all__ = ["Engine", "around", "parameter"]
 
@@ -33,6 +33,11 @@ class Engine(ABC):
     sizes: tuple  # names of the numbers that shape operands, as `stimulus` takes them
 
     in_step = ("a", "w")  # inputs, if it has them, whose packets have the same beats, so that either may end them
+
+    @property
+    def shaped(self):
+        """The operands whose shapes are the sizes and whose elements may be any; others depend on these."""
+        return self.operands
 
     @property
     @abstractmethod
@@ -137,8 +142,8 @@ class Engine(ABC):
                     raise InputError(f"{name} must be {' or '.join(choices)}, not {value!r}")
                 values[name] = value
                 continue
-            if issubclass(field.type, UnitFormat):
-                values[name] = value if isinstance(value, UnitFormat) else parse(value)
+            if issubclass(field.type, Format):
+                values[name] = value if isinstance(value, Format) else parse(value)
                 continue
             try:
                 values[name] = int(value) if isinstance(value, str) else operator.index(value)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from golden.errors import InputError
 from golden.formats import PowerOfTwo, parse
 from rtl.bitserial import ParallelTile
+from rtl.dlac import Dlac
 from rtl.dpred import DpredDecode, DpredEncode
 from rtl.gemm import SystolicGemm
 from rtl.loom import Loom
@@ -59,6 +60,14 @@ def everywhere(name):
 
 
 SMALL = ({"rows": 2, "cols": 3}, {"rows": 4, "cols": 1}, {})
+SMALL_GRID = {"pixels": 2, "filters": 2, "depth": 3, "a": "ieee_e4m3"}
+GRIDS = (
+    SMALL_GRID,
+    SMALL_GRID | {"rows": 1, "cols": 3, "units": 1, "skip": "activations", "adder_latency": 1},
+    SMALL_GRID | {"pixels": 3, "filters": 3, "units": 3, "skip": "weights", "adder_latency": 2, "a": "finite_e4m3_ftz"},
+    SMALL_GRID | {"filters": 3, "units": 3, "w": "ieee_e4m3", "adder_latency": 4},
+    SMALL_GRID | {"skip": "none", "w": "ieee_e4m3", "adder_latency": 5, "depth": 2},
+)
 CODECS = (
     {"word": 16, "group": 8, "signed": 1, "zeros": 1},
     {"group": 4, "signed": 1, "zeros": 1},
@@ -167,6 +176,19 @@ TARGETS = {
             summary="memory words of DPRed containers, with a verdict on each",
             make=DpredDecode,
             bench=CODECS,
+        ),
+        Target(
+            name="dlac_fp32",
+            summary="zero-skipping grid, FP32, for training (Venkatesh et al.)",
+            make=Dlac,
+            bench=(*GRIDS, {}),
+        ),
+        Target(
+            name="dlac_fp16",
+            summary="zero-skipping grid, FP16, half of the units adders, for inference (Venkatesh et al.)",
+            make=Dlac,
+            fixed={"a": parse("fp16"), "halves": True},
+            bench=(GRIDS[0], GRIDS[3], {}),
         ),
         Target(
             name="parallel_tile",

@@ -56,11 +56,11 @@ def directed(engine, rng, amount=1):
 
 
 def extremes(engine, rng):
-    """Cases in which each operand is its least or its greatest value throughout."""
+    """Cases in which each operand that is `shaped` is its least or its greatest value throughout."""
     draws = [engine.stimulus(rng) for _ in range(30)]  # of random values, many are limits of their formats
-    limits = {key: {int(pick(draw[key])) for draw in draws for pick in (np.min, np.max)} for key in draws[0]}
+    limits = {key: {int(pick(draw[key])) for draw in draws for pick in (np.min, np.max)} for key in engine.shaped}
     choices = product(*([(key, min(values)), (key, max(values))] for key, values in limits.items()))
-    filled = ({key: np.full_like(draws[0][key], value) for key, value in choice} for choice in choices)
+    filled = (draws[0] | {key: np.full_like(draws[0][key], value) for key, value in choice} for choice in choices)
     return [Case(engine, operands, "extreme") for operands in filled]
 
 

@@ -14,7 +14,7 @@ from golden.errors import InputError
         ({"cols": 65}, "cols must be 1 to 64, not 65"),
         ({"pixels": 9}, "pixels must be 1 to 8, not 9"),
         ({"depth": 0}, "depth must be 1 to 16, not 0"),
-        ({"latency": 0}, "latency must be 1 to 5, not 0"),
+        ({"adder_latency": 0}, "adder_latency must be 1 to 5, not 0"),
         ({"units": 5, "pixels": 2, "filters": 2}, "units must be at most the 4 output buffers of a PE, not 5"),
         ({"units": 2, "adders": 2}, "adders must be 0 to 1 of the 2 units, not 2"),
         ({"filters": 8, "depth": 9}, "depth must be at most 8 with 8 filters, not 9"),

@@ -72,11 +72,13 @@ def test_a_select_is_strict_and_takes_nan_for_not_greater():
 def test_results_are_rounded_once():
     rng = np.random.default_rng(1)
     x, y, z = FP16.decode(FP16.encode(rng.normal(size=(3, 8))))
-    rows = [Instruction(op=LOAD), *(Instruction(op=MADD, v1=BUFFER, v2=TABLE, v3=STREAM, d=d, row=r) for r in (0, 1) for d in (0, 1))]
+    of_line = [Instruction(op=MADD, v1=BUFFER, v2=TABLE, v3=STREAM, d=d, row=r) for r in (0, 1) for d in (0, 1)]
+    rows = [Instruction(op=LOAD), *of_line]
     shape = GridShape(rows=2, cols=1, pixels=2, filters=2)
     words = np.stack([y[:2], *z.reshape(4, 2)])[None]
     found = execute(shape, FP16, [row.fields for row in rows], words, x.reshape(1, 2, 2, 2)).reshape(4, 2)
-    exact = [[Fraction(a) * Fraction(b) + Fraction(c) for a, b, c in zip(*row)] for row in zip(x.reshape(4, 2), y[:2][None].repeat(4, 0), z.reshape(4, 2))]
+    operands = zip(x.reshape(4, 2), y[:2][None].repeat(4, 0), z.reshape(4, 2))
+    exact = [[Fraction(a) * Fraction(b) + Fraction(c) for a, b, c in zip(*row)] for row in operands]
     for row, wanted in zip(found, exact):
         for value, rational in zip(row, wanted):
             near = [FP16.decode(np.array([int(FP16.encode(np.array(value))) + step]))[0] for step in (-1, 0, 1)]
@@ -95,7 +97,7 @@ def walk(shape, program):
         while True:
             filters -= shape.filters if op in (NOP, LOAD) else shape.multipliers if op == MADD else shape.units
             if op not in (NOP, LOAD):
-                written[d] = cycle + shape.latency - 1
+                written[d] = cycle + shape.adder_latency - 1
             cycle += 1
             if filters <= 0:
                 break
@@ -103,7 +105,12 @@ def walk(shape, program):
 
 
 rows = st.lists(
-    st.builds(lambda op, d, s: Instruction(op=op, v1=BUFFER, d=d, s=s).fields, st.sampled_from(OPS), st.integers(0, 2), st.integers(0, 2)),
+    st.builds(
+        lambda op, d, s: Instruction(op=op, v1=BUFFER, d=d, s=s).fields,
+        st.sampled_from(OPS),
+        st.integers(0, 2),
+        st.integers(0, 2),
+    ),
     min_size=1,
     max_size=8,
 )
@@ -112,7 +119,7 @@ rows = st.lists(
 @given(rows, st.integers(1, 5), st.integers(1, 3), st.integers(1, 5), st.data())
 def test_cycles_are_those_of_the_walk(program, filters, units, latency, data):
     adders = data.draw(st.integers(0, units - 1))
-    shape = GridShape(pixels=3, filters=filters, units=units, adders=adders, latency=latency, depth=2)
+    shape = GridShape(pixels=3, filters=filters, units=units, adders=adders, adder_latency=latency, depth=2)
     assert program_cycles(shape, program) == walk(shape, program)
 
 

@@ -27,8 +27,8 @@ def walk(shape, a_on, w_on):
                 for f in sorted(lanes[pe, p][0]) if lanes[pe, p] else ():
                     if left and free[pe, p, f] <= cycle:
                         lanes[pe, p][0].remove(f)
-                        free[pe, p, f] = cycle + shape.latency
-                        over = max(over, cycle + shape.latency)
+                        free[pe, p, f] = cycle + shape.adder_latency
+                        over = max(over, cycle + shape.adder_latency)
                         left -= 1
                         done[-1] += 1
         for lane in lanes.values():
@@ -52,7 +52,7 @@ shapes = st.builds(
     pixels=st.integers(1, 5),
     filters=st.integers(1, 5),
     depth=st.integers(1, 5),
-    latency=st.integers(1, 5),
+    adder_latency=st.integers(1, 5),
 )
 
 
@@ -66,7 +66,7 @@ def test_cycles_are_those_of_the_walk(shape, k, density, seed):
 
 @given(st.integers(1, 4), st.integers(2, 5), st.integers(1, 5))
 def test_a_dense_grid_keeps_every_unit_busy(units, depth, latency):
-    shape = GridShape(rows=2, cols=2, units=units, depth=depth, latency=min(latency, 16 // units - 1))
+    shape = GridShape(rows=2, cols=2, units=units, depth=depth, adder_latency=min(latency, 16 // units - 1))
     cycles, done = walk(shape, np.ones((12, 8)), np.ones((12, 8)))
     assert set(done[1 : 1 + 12 * 16 // units]) == {4 * units} and done[0] == 0
     assert cycles == mm_cycles(shape, np.ones((1, 12, 8), bool), np.ones((1, 12, 8), bool))[0, 0]

@@ -70,4 +70,4 @@ def test_operands_must_have_the_engines_keys():
 def test_stimulus_takes_every_size_that_the_engine_names(name):
     engine = TARGETS[name].engine()
     operands = engine.stimulus(np.random.default_rng(1), **dict.fromkeys(engine.sizes, 3))
-    assert {size for value in operands.values() for size in value.shape} == {3}
+    assert {size for key in engine.shaped for size in operands[key].shape} == {3}

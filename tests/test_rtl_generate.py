@@ -23,6 +23,8 @@ SETTINGS = {
     "mac_tree_minifloat": {"lanes": 2, "y": "fp16"},
     "dpred_encoder": {"word": 16, "group": 8},
     "dpred_decoder": {"group": 8, "zeros": 1},
+    "dlac_fp32": {"rows": 1, "cols": 3, "pixels": 2, "filters": 3, "a": "ieee_e4m3"},
+    "dlac_fp16": {"rows": 2, "cols": 1, "pixels": 2, "filters": 2, "units": 3, "w": "fp16", "depth": 2},
     "parallel_tile": {"lanes": 3, "filters": 2, "a": "int4"},
     "stripes": {"lanes": 3, "filters": 2, "windows": 5, "w": "int5"},
     "dynamic_stripes": {"lanes": 3, "filters": 2, "windows": 4, "groups": 2, "run_ahead": 1, "trim": 1},
@@ -42,15 +44,20 @@ STREAMS = {  # role, bits of data, bytes of tdata, has tlast
     "mac_tree_minifloat": [("a", 16, 2, True), ("w", 16, 2, True), ("p", 8, 1, False), ("y", 16, 2, True)],
     "dpred_encoder": [("x", 64, 8, True), ("n", 32, 4, False), ("c", 64, 8, True), ("e", 1, 1, False)],
     "dpred_decoder": [("c", 64, 8, True), ("x", 64, 8, True), ("e", 2, 1, False)],
+    "dlac_fp32": [("a", 16, 2, True), ("w", 18, 3, True), ("i", 48, 6, True), ("v", 72, 9, False)]
+    + [("y", 72, 9, True), ("e", 2, 1, False)],
+    "dlac_fp16": [("a", 64, 8, True), ("w", 32, 4, True), ("i", 56, 7, True), ("v", 32, 4, False)]
+    + [("y", 32, 4, True), ("e", 2, 1, False)],
     "parallel_tile": [("a", 12, 2, True), ("w", 48, 6, True), ("y", 64, 8, True)],
     "stripes": [("a", 120, 15, True), ("w", 30, 4, True), ("p", 3, 1, False), ("y", 64, 8, True), ("e", 1, 1, False)],
     "dynamic_stripes": [("a", 96, 12, True), ("w", 48, 6, True), ("y", 64, 8, True)],
     "loom": [("a", 27, 4, True), ("w", 16, 2, False), ("y", 160, 20, True)],
 }
-INPUTS = {"dpred_encoder": 2, "dpred_decoder": 1, "stripes": 3}  # of the streams; of others all but the last
+INPUTS = {"dlac_fp32": 4, "dlac_fp16": 4, "dpred_encoder": 2, "dpred_decoder": 1, "stripes": 3}  # of the streams; of others all but the last
 LATENCY = {"ternary_gemm": 8, "binary_gemm": 11, "int8_gemm": 3, "pow2_gemm": 5, "minifloat_gemm": 4, "requant": 3, "ternary_layer": 8}
 LATENCY |= dict.fromkeys(("mac_tree_fixed", "mac_tree_dfp", "mac_tree_pow2", "mac_tree_minifloat"), 5)
 LATENCY |= {"dpred_encoder": 5, "dpred_decoder": 3}
+LATENCY |= {"dlac_fp32": 4, "dlac_fp16": 6}
 LATENCY |= {"parallel_tile": 4, "stripes": 7, "dynamic_stripes": 6, "loom": 4}
 
 
