@@ -1,0 +1,145 @@
+"""The figures of DLAC, redrawn: products without zeros in training, operations a cycle and for each gate of the grid."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from golden.errors import replacing
+from golden.layer_tables import network_rows
+from quant.accuracy import commit
+from quant.data import Dataset, mnist
+from quant.models import Classifier, network_layers
+from quant.train import Settings, correct, fit, reproducible
+from studies.dlac_areas import areas
+from studies.dlac_nets import ResNet
+from studies.dlac_runs import runs
+from studies.dlac_speed import independent, layer_speed, lowered, resampled, total
+from studies.dlac_zeros import IMAGES, Captured, Watched, shares
+from studies.published import DLAC
+
+__all__ = ["NETWORKS", "SCENARIOS", "study", "trained_networks"]
+
+LIMIT, PENALTY = 0.01, 1e-5  # threshold of rectifiers, weight of the activations' sum in the loss
+TRAINED, JUDGED = 12_800, 1000  # images
+EVERY = 10  # steps
+SCENARIOS = {"even": (0.4, 0.4), "uneven": (0.28, 0.57)}  # densities of activations and of weights
+
+
+def lenet(norm):
+    """LeNet with ternary weights and 8-bit activations, ReLU behind every layer but the last."""
+    layers = [replace(layer, norm=norm) for layer in network_layers("lenet")]
+    return Classifier(layers, ("ternary",) * len(layers))
+
+
+NETWORKS = {  # name → (model, whether right images send no error back)
+    "lenet": (lambda: lenet(True), False),
+    "lenet_bias": (lambda: lenet(False), False),
+    "resnet": (lambda: ResNet((8, 16, 32, 64), limit=LIMIT, penalty=PENALTY), False),
+    "resnet_wrong": (lambda: ResNet((8, 16, 32, 64), limit=LIMIT, penalty=PENALTY), True),
+}
+
+
+def trained_networks(dataset, names=tuple(NETWORKS), images=TRAINED):
+    """{name: (`Watched` model, accuracy on held-out images)}, each trained for an epoch."""
+    found = {}
+    small = Dataset(dataset.train[:images], dataset.held_out[:JUDGED], dataset.test, dataset.digest)
+    for name in names:
+        make, only_wrong = NETWORKS[name]
+        with reproducible(0) as generator:
+            watched = Watched(make(), EVERY, only_wrong)
+            fit(watched, small, Settings(rate=2e-3), generator, name, progress=False)
+        found[name] = watched, correct(watched, small.held_out) / len(small.held_out)
+        print(f"{name}: {found[name][1]:.1%} of held-out images", flush=True)
+    return found
+
+
+def zeros(watched, accuracy):
+    """JSON values of a training: shares over the steps, and the layers of the last step watched."""
+    rows = [{"step": row.step, **dict(zip(("forward", "backward"), shares(row.products)))} for row in watched.rows]
+    return {"accuracy": accuracy, "steps": rows, "layers": [vars(product) for product in watched.rows[-1].products]}
+
+
+@torch.no_grad()
+def captured(model, images):
+    """[(a, w)] of each layer of a model, in evaluation mode, for some images."""
+    model.eval()
+    with Captured() as found:
+        model(images)
+    return found.layers
+
+
+def source(name, layers):
+    """The layer of our residual network, of `layers`, in the place of ResNet-34's layer `name`.
+
+    Ours has in each stage two blocks: one that changes the shape, but for the first stage, and one that does not.
+    """
+    stage, block, part = name.removeprefix("conv").split("_")
+    order = ["conv1"]
+    for at in range(2, 6):
+        for of in ("1", "2"):
+            order += [f"{at}_{of}_a", f"{at}_{of}_b"] + ([f"{at}_1_proj"] if at > 2 and of == "1" else [])
+    return layers[order.index(f"{stage}_{min(int(block), 2)}_{part}")]
+
+
+def resnet34(layers):
+    """JSON values of ResNet-34's convolutions, {scenario: {"layers", "total"}}.
+
+    The first is dense in all: its weights are not ternary, and its pixels not 0.
+
+    Parameters
+    ----------
+    layers : list of (a, w)
+        Of our residual network.
+    """
+    rows, rng = [row for row in network_rows("resnet34") if row.kind == "conv"], np.random.default_rng(0)
+    found, seen = {}, {}
+
+    def speed(row, densities):
+        key = row.gemm[1], densities  # depth and densities alone decide
+        if key not in seen:
+            seen[key] = independent(row, *densities, rng)
+        drawn = seen[key]
+        return replace(drawn, name=row.name, macs=row.macs, tiles=row.macs * drawn.tiles / drawn.macs)
+
+    cases = {name: lambda row, d=d: speed(row, d) for name, d in SCENARIOS.items()}
+    cases["densities"] = lambda row: independent(row, *(x.mean() for x in source(row.name, layers)), rng)
+    cases["masks"] = lambda row: resampled(row, *source(row.name, layers), rng)
+    for name, masks in cases.items():
+        made = [layer_speed(masks(row) if row.name != "conv1" else speed(row, (1.0, 1.0))) for row in rows]
+        found[name] = {"layers": made, "total": total(made)}
+        print(f"ResNet-34, {name}: {found[name]['total']['flop']:,.0f} operations a cycle", flush=True)
+    return found
+
+
+def own(layers):
+    """JSON values of a network's own layers."""
+    made = [layer_speed(lowered(f"layer {i}", a, w, IMAGES)) for i, (a, w) in enumerate(layers, 1)]
+    return {"layers": made, "total": total(made)}
+
+
+def study(build, folder):
+    """All figures as JSON values, written to ``dlac_study.json`` in `folder`.
+
+    Parameters
+    ----------
+    build : path
+        Folder of the trained networks.
+    folder : path
+        Of what is written.
+    """
+    dataset = mnist()
+    networks = trained_networks(dataset)
+    found = {"commit": commit(), "published": DLAC, "images": TRAINED}
+    found["zeros"] = {name: zeros(*pair) for name, pair in networks.items()}
+    images = dataset.held_out.images[:IMAGES]
+    layers = {name: captured(watched.model, images) for name, (watched, _) in networks.items()}
+    found["own"] = {name: own(of) for name, of in layers.items() if name in ("lenet", "resnet")}
+    found["resnet34"] = resnet34(layers["resnet"])
+    found["runs"] = runs(dataset, build)
+    found["areas"] = areas()
+    with replacing(Path(folder) / "dlac_study.json") as temporary:
+        temporary.write_text(json.dumps(found, indent=1) + "\n")
+    return found

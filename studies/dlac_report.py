@@ -1,0 +1,171 @@
+"""The study of DLAC as Markdown, made from its JSON values alone."""
+
+from pathlib import Path
+
+from golden.errors import replacing
+from studies import dlac_runs
+from studies.dlac_areas import per_area
+from studies.dlac_pictures import CASES, NAMES, pictures
+from studies.ristretto_report import table
+
+__all__ = ["markdown", "write"]
+
+OWN = {"lenet": "LeNet", "resnet": "ResNet"}
+
+
+def percent(share):
+    """A share of 1 in per cent."""
+    return f"{100 * share:.0f} %"
+
+
+def thousands(value):
+    """Thousands with two decimals."""
+    return f"{value / 1e3:.2f}"
+
+
+def zeros(study):
+    """Figure 1's last points: shares of products, and of what they are made of, by network."""
+    head = ["network", "held-out images right", "forward", "backward", "activations", "weights", "errors"]
+    rows = []
+    for name, of in study["zeros"].items():
+        macs = sum(layer["macs"] for layer in of["layers"])
+        means = [sum(layer["macs"] * layer[key] for layer in of["layers"]) / macs for key in head[4:]]
+        last = of["steps"][-1]
+        cells = [percent(x) for x in (of["accuracy"], last["forward"], last["backward"], *means)]
+        rows.append([NAMES[name], *cells])
+    published = study["published"]
+    rows.append(["ResNet-34 on ImageNet, published", "", percent(published["forward"]), percent(published["backward"])])
+    rows[-1] += [""] * 3
+    return table(head, rows)
+
+
+def speeds(study):
+    """Figure 5's totals."""
+    head = ["zeros", "products without", "bound", "speed-up", "thousand operations a cycle", "mean of layers", "peak"]
+    head += ["with program and results", "bytes a cycle, at most"]
+    rows = []
+    cases = {CASES[name]: of for name, of in study["resnet34"].items()}
+    for name, of in (cases | {f"{OWN[name]}'s own layers": of for name, of in study["own"].items()}).items():
+        total = of["total"]
+        cells = [name, percent(total["share"]), f"{total['bound']:.2f}", f"{total['speed_up']:.2f}"]
+        cells += [thousands(total[key]) for key in ("flop", "mean_flop", "peak_flop", "flop_whole")]
+        rows.append([*cells, f"{total['peak_bytes']:.0f}"])
+    published = study["published"]
+    dense = 2 * published["units"]
+    rows.append(["published", percent(published["forward"]), "", f"{published['mean'] / dense:.2f}"])
+    rows[-1] += [thousands(published["mean"]), "", thousands(published["peak"]), "", ""]
+    return table(head, rows)
+
+
+def gates(study):
+    """What PEs cost and do."""
+    head = ["PE", "GE", "of it a lane", "a unit", "lanes, bits", "buffers, bits"]
+    rows = []
+    for of in study["areas"].values():
+        parts, (lanes, buffers) = of["gate_equivalents"], of["bits"]
+        skip, depth = of["settings"]["skip"], of["settings"]["depth"]
+        what = "skips nothing" if skip == "none" else "skips both"
+        name = f"`{of['target']}`, weights `{of['settings']['w']}`, {what}, lanes of {depth}"
+        rows.append([name, *(f"{parts[part]:,.0f}" for part in ("pe", "lane", "fma")), lanes, buffers])
+    return table(head, rows)
+
+
+def claim(study):
+    """Operations a cycle for each gate, beside the grid that skips nothing."""
+    head = ["zeros", "FP32, of the products", "with program and results", "FP16, of the products"]
+    head += ["with program and results"]
+    rows = []
+    for name, of in study["resnet34"].items():
+        total, cells = of["total"], [CASES[name]]
+        for fmt in ("fp32", "fp16"):
+            for key in ("speed_up", "speed_up_whole"):
+                cells.append(f"{per_area(study['areas'], total[key], 1, fmt, f'{fmt}_dense'):.2f}")
+        rows.append(cells)
+    return table(head, rows)
+
+
+def markdown(study):
+    """The whole page."""
+    published, zeros_of = study["published"], study["zeros"]
+    ratio = study["areas"]["fp32"]["gate_equivalents"]["pe"] / study["areas"]["fp16"]["gate_equivalents"]["pe"]
+    back = zeros_of["resnet"]["steps"][-1]["backward"]
+    runs = study["runs"]
+    [plain] = [row for row in runs["runs"] if "bounds" in row]
+    exact, half = runs["runs"][:2]
+    sections = [
+        "# DLAC's figures",
+        f"Made by `make dlac` from JSON, commit {study['commit']}. The paper: Venkatesh, Nurvitadhi and Marr, *Accelerating "
+        "Deep Convolutional Networks Using Low-Precision and Sparsity*. Its networks learn ImageNet, which is not at hand: "
+        f"ours are small, learn MNIST for {study['images']:,} images, and say so by name.",
+        "## Products without a zero, over training (figure 1)",
+        "![shares of products over training](dlac-zeros.png)",
+        zeros(study),
+        "Weights are ternary by the rule of Ternary Weight Networks (threshold 0.7 of the mean magnitude, straight-through "
+        "gradients). *LeNet* has batch normalisation, ReLU and 8-bit activations behind every layer but the last; *ResNet* "
+        "has four stages of two blocks (8, 16, 32 and 64 filters), its first convolution and last layer not ternary, "
+        "rectifiers with the threshold 0.01 and a penalty of 1e-5 on the sum of its activations. Forward: products of "
+        "activations and weights. Backward: those of errors and weights, for all layers but the first, and those of "
+        "activations and errors. Padding and the zeros between spread errors are not counted as products to be made.",
+        "*What it means.* The rule leaves some 60 % of weights, in any of our networks, so that a forward share of 16 % takes "
+        "activations of which 27 % are not 0. Behind a batch normalisation no error is 0, as its way back subtracts means "
+        "over the batch: backward shares are then the mean of the two densities, and forward ones their product, so that the "
+        "backward share is at least the root of the forward one. "
+        f"With {percent(published['forward'])} that is 40 %, and the published {percent(published['backward'])} shows that "
+        "some errors were 0 there. What makes them so is a rectifier or a pool without normalisation behind it (LeNet with "
+        "biases). Sending back errors of wrong images alone does not, as normalisation spreads what is left of them over "
+        f"the batch. Ours stays at {percent(back)} backward.",
+        "## Operations a cycle on ResNet-34 (figure 5)",
+        "![operations and bytes a cycle](dlac-speed.png)",
+        speeds(study),
+        "The grid has 16 x 16 PEs of 2 units and 16 output buffers, lanes of 14 entries and a latency of 3 cycles: 512 "
+        "multiply-adders, 1,024 operations a cycle without skipping. Cycles come from golden's schedule, which equals the "
+        "Verilog's cycles exactly; four tiles of each layer are scheduled in full. An operation is a multiplication or an "
+        "addition, those that are skipped among them, as published. The first convolution is dense throughout: its weights "
+        "are not ternary. The whole is weighted by time (all operations over all cycles); *mean of layers* is not. "
+        "*With program and results*: batch normalisation and rectifier behind every tile, and 64 rows of results that leave "
+        "before the next tile begins. Layers of ResNet-34 have full tiles, as with many images; the networks' own layers "
+        "have not (LeNet's first has 20 filters for 64 columns), which costs the dense grid as much. Bytes are what the grid "
+        "takes and gives a cycle: activations that are not 0 with a bit for each, weights in 2 bits, results; nothing "
+        "limits them here.",
+        "*Our ResNet's shares* and *zeros in their places*: each layer of ResNet-34 gets the densities, or the masks, of the "
+        "layer at the same place in our ResNet; windows next to each other stay together, and channels are repeated from "
+        "other windows until there are enough. The difference between the two is what the order of real zeros costs.",
+        f"*What it means.* At the published share of {percent(published['forward'])} this grid does "
+        f"{study['resnet34']['even']['total']['speed_up']:.2f} times what it does without skipping, dense first layer "
+        f"included, where the published average is {published['mean'] / (2 * published['units']):.2f} times. Whether the "
+        "paper's grid lost more, or its layers had fewer zeros than its training, it does not say. Our own networks have "
+        "fewer zeros, and their speed-up is less for that reason first: see the bound.",
+        "## Speed for area",
+        gates(study),
+        f"Each PE is mapped flat to OSU 0.18 um. FP32 to FP16: {ratio:.2f} (published, whole grids in 14 nm: "
+        f"{published['fp32_area'] / published['fp16_area']:.2f}). The dense PE keeps two entries a lane, as all lanes move "
+        "together.",
+        "Operations a cycle for each gate of the PEs, over those of the grid that skips nothing:",
+        claim(study),
+        "At the same clock. What the grid has beside its PEs is left out; it is the same in both.",
+        "## Through the Verilog, bit for bit",
+        dlac_runs.markdown(runs),
+        f"A grid of {runs['settings']['rows']} x {runs['settings']['cols']} PEs in Verilator, memory-fed: every result "
+        "equals golden's to the bit, every cycle count the schedule's. *Integers*: this project's ternary LeNet with 8-bit "
+        "activations; all its sums are below 2^24, so that FP32 adds them exactly and the grid gives the integers of the "
+        "network themselves. FP16 holds integers up to 2,048 alone, and its grid runs the next. *Half precision*: the same "
+        "weights with batch normalisation, rectifier of threshold 0.01 and activations in FP16, in the programs behind the "
+        f"products. Of the first {runs['judged']} test images the first has {exact['right']:.1%} right and the second "
+        f"{half['right']:.1%}; their choices agree on {runs['agreement']:.1%}. *Training*: one step of gradient descent of "
+        f"Caffe's LeNet on {runs['batch']} images, not trained before, with rate {runs['rate']:g}: every matrix product, of "
+        "the way forward, of the errors and of the gradients, every bias, rectifier and update in the Verilog; pooling, "
+        "softmax and ternarisation are golden's. Without ternary weights the loss goes from "
+        f"{plain['losses'][0]:.6f} to {plain['losses'][1]:.6f}; torch's own step from {plain['torch'][0]:.6f} to "
+        f"{plain['torch'][1]:.6f}. Rounding in another order may make the two differ by {plain['bounds'][0]:.1e} and "
+        f"{plain['bounds'][1]:.1e} (a bound to first order, from the derivatives of the loss in every result).",
+    ]
+    return "\n\n".join(section.rstrip("\n") for section in sections) + "\n"
+
+
+def write(study, folder):
+    """Write pictures and the page to `folder`; [path of the page]."""
+    folder = Path(folder)
+    pictures(study, folder)
+    with replacing(folder / "dlac_study.md") as temporary:
+        temporary.write_text(markdown(study))
+    return [folder / "dlac_study.md"]

@@ -1,0 +1,150 @@
+"""LeNet on the Verilog of the zero-skipping grid: inference in integers and in half precision, and a step of training."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from golden.dlac_bounds import Bounds
+from golden.dlac_networks import Parameters, Shape, logits, ternary, training_step
+from golden.dlac_steps import Steps
+from golden.formats import parse
+from golden.network import classify
+from golden.window import Window
+from quant.cache import trained
+from quant.export import export
+from quant.models import PIXEL_UNIT, Classifier, network_layers
+from quant.recipes import recipe
+from tb.dlac_network import integer_steps, run_steps
+
+__all__ = ["SETTINGS", "bounds", "markdown", "normalised", "runs", "shapes_of", "started", "step_runs", "torch_losses"]
+
+SETTINGS = {"rows": 2, "cols": 2}
+FP32, FP16 = parse("fp32"), parse("fp16")
+BATCH, RATE, IMAGES, JUDGED = 2, 2.0**-6, 1, 200
+
+
+def shapes_of(layers, threshold):
+    """The `Shape`s of a table of `quant.layers.Layer`, with rectifiers of a `threshold` where it has any."""
+    return [
+        Shape(
+            name=layer.name,
+            window=Window(kernel=layer.k, stride=layer.s, padding=layer.pad) if layer.kind == "conv" else None,
+            threshold=threshold if layer.relu and not layer.last else None,
+            pool=Window(kernel=layer.pool, stride=layer.pool) if layer.pool > 1 else None,
+        )
+        for layer in layers
+    ]
+
+
+def normalised(model, fmt, threshold=0.01):
+    """(shapes, parameters) in `fmt` of a trained ternary network: its batch normalisation, and scales, are its gains.
+
+    Activations are numbers of `fmt`: those of the quantised network are left out.
+    """
+    g, parameters = Steps(fmt), {}
+    for stage in model.stages:
+        codes, scale = stage.weights(stage.weight.detach())
+        gain, bias = np.full(len(codes), float(scale)), None
+        if stage.norm is not None:
+            norm = stage.norm
+            factor = (norm.weight / (norm.running_var + norm.eps).sqrt()).detach().double().numpy()
+            bias = g.rounded(norm.bias.detach().double().numpy() - norm.running_mean.double().numpy() * factor)
+            gain = gain * factor
+        parameters[stage.layer.name] = Parameters(
+            weight=codes.double().numpy(), gain=g.rounded(gain), bias=bias, ternary=True
+        )
+    return shapes_of([stage.layer for stage in model.stages], threshold), parameters
+
+
+def started(layers, fmt, seed, as_ternary=False):
+    """(shapes, parameters) of a network that is not trained, in `fmt`: uniform weights, no biases yet."""
+    rng, g, parameters = np.random.default_rng(seed), Steps(fmt), {}
+    for layer in layers:
+        limit = np.sqrt(6 / (layer.weights // layer.m + layer.weights // layer.n))
+        weight = g.rounded(rng.uniform(-limit, limit, layer.shape))
+        bias = None if layer.last else np.zeros(layer.m)
+        of = ternary(g, weight, bias) if as_ternary else Parameters(weight=weight, bias=bias)
+        parameters[layer.name] = of
+    return shapes_of(layers, 0.0), parameters
+
+
+def step_runs(name, steps, fmt, of, settings, sim):
+    """JSON values of the steps, run on the target `of`."""
+    rows = []
+    for row in run_steps(steps, fmt, of, settings, sim):
+        rows.append(vars(row))
+    total = {key: sum(row[key] for row in rows) for key in ("macs", "nonzero", "cycles", "dense")}
+    print(f"{name}: {total['cycles']:,} cycles on {of}, every result and the model equal", flush=True)
+    return {"name": name, "target": of, "steps": rows} | total
+
+
+def runs(dataset, build, sim="verilator", settings=SETTINGS):
+    """JSON values of every run; a result that is not golden's, or a cycle that is not the model's, raises."""
+    model = trained(recipe("lenet", "ternary"), dataset, build=build).model.eval()
+    images, labels = dataset.test.images.numpy(), dataset.test.labels.numpy()
+    network = export(model)
+    found = [step_runs("integers", integer_steps(network, images[:IMAGES], FP32), FP32, "dlac_fp32", settings, sim)]
+    exact = network.run(images[:JUDGED])
+    shapes, parameters = normalised(model, FP16)
+
+    def half(count):
+        g = Steps(FP16)
+        return g, logits(g, shapes, parameters, g.rounded(images[:count] * PIXEL_UNIT))[0]
+
+    g, _ = half(IMAGES)
+    found.append(step_runs("half precision", g.done, FP16, "dlac_fp16", settings, sim))
+    judged = {name: classify(z) for name, z in (("integers", exact), ("half precision", half(JUDGED)[1]))}
+    for row in found:
+        row["right"] = float((judged[row["name"]] == labels[:JUDGED]).mean())
+    agreement = float((judged["integers"] == judged["half precision"]).mean())
+    data = dataset.train[:BATCH]
+    x, wanted = (data.images.float() * PIXEL_UNIT).double().numpy(), data.labels.numpy()
+    for name, kind in (("training", False), ("training, ternary", True)):
+        shapes, parameters = started(network_layers("lenet_caffe"), FP32, 0, kind)
+        g = Steps(FP32)
+        loss, after = training_step(g, shapes, parameters, x, wanted, RATE)
+        ran = step_runs(name, g.done, FP32, "dlac_fp32", settings | {"w": "fp32"}, sim)
+        later, _ = Steps(FP32).loss(logits(Steps(FP32), shapes, after, x)[0], wanted)
+        found.append(ran | {"losses": [loss, later]})
+        if not kind:
+            found[-1] |= {"torch": torch_losses(parameters, data), "bounds": bounds(shapes, parameters, x, wanted)}
+    return {"runs": found, "agreement": agreement, "judged": JUDGED, "batch": BATCH, "rate": RATE, "settings": settings}
+
+
+def torch_losses(parameters, data):
+    """[loss of Caffe's LeNet before, after] a step of torch's own, in float32."""
+    model = Classifier(network_layers("lenet_caffe"))
+    with torch.no_grad():
+        for stage in model.stages:
+            stage.weight.copy_(torch.from_numpy(parameters[stage.layer.name].weight))
+    optimiser = torch.optim.SGD(model.parameters(), lr=RATE)
+    before = functional.cross_entropy(model(data.images), data.labels)
+    before.backward()
+    optimiser.step()
+    return [before.item(), functional.cross_entropy(model(data.images), data.labels).item()]
+
+
+def bounds(shapes, parameters, x, labels):
+    """[bound of the loss before, after] a step on the difference of two computations in FP32."""
+    g = Bounds(FP32)
+    traced = {
+        name: replace(of, weight=g.keep(of.weight), bias=None if of.bias is None else g.keep(of.bias))
+        for name, of in parameters.items()
+    }
+    loss, after = training_step(g, shapes, traced, g.keep(x), labels, RATE)
+    later, _ = g.loss(logits(g, shapes, after, g.keep(x))[0], labels)
+    return [g.bound(loss), g.bound(later)]
+
+
+def markdown(found):
+    """The runs as a table."""
+    lines = ["| run | target | steps | products | of them without zeros | cycles | skipping nothing | speed-up |"]
+    lines.append("|---|---|---:|---:|---:|---:|---:|---:|")
+    for row in found["runs"]:
+        lines.append(
+            f"| {row['name']} | `{row['target']}` | {len(row['steps'])} | {row['macs']:,} | {row['nonzero'] / row['macs']:.0%} "
+            f"| {row['cycles']:,} | {row['dense']:,} | {row['dense'] / row['cycles']:.2f} |"
+        )
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,101 @@
+"""studies.dlac_report, dlac_pictures and dlac_areas: figures of a made-up study find their places on the page."""
+
+from types import SimpleNamespace
+
+import pytest
+
+import studies.dlac_areas
+from golden.errors import InputError
+from rtl.targets import target
+from studies.dlac_areas import DENSE, PES, areas, per_area
+from studies.dlac_pictures import CASES, NAMES
+from studies.dlac_report import markdown, write
+from studies.published import DLAC
+
+
+def layer(name, speed_up):
+    row = {"name": name, "k": 576, "macs": 1000, "density_a": 0.4, "density_w": 0.4, "share": 0.16, "bound": 6.25}
+    row |= {"cycles": 10.0, "dense_cycles": 10.0 * speed_up, "cycles_whole": 12.0, "dense_cycles_whole": 60.0}
+    return row | {"speed_up": speed_up, "flop": 1024 * speed_up, "flop_whole": 900.0, "dense_flop": 1024.0, "bytes": 90.0}
+
+
+def case(speed_up):
+    total = {"share": 0.16, "bound": 6.25, "speed_up": speed_up, "speed_up_whole": speed_up - 0.5, "flop": 1024 * speed_up}
+    total |= {"flop_whole": 3000.0, "mean_flop": 4000.0, "peak_flop": 5500.0, "peak_bytes": 123.4}
+    return {"layers": [layer("conv1", 1.0), layer("conv2_1_a", speed_up)], "total": total}
+
+
+def pe(name, of, gates):
+    parts = {"pe": gates, "lane": gates / 8, "fma": gates / 4}
+    settings = {"skip": "none" if "dense" in name else "both", "depth": 2 if "dense" in name else 14, "w": "ternary"}
+    return {"target": of, "settings": settings, "gate_equivalents": parts, "bits": [2256, 512]}
+
+
+def run(name, **more):
+    row = {"name": name, "target": "dlac_fp32", "steps": [{}, {}], "macs": 1000, "nonzero": 250, "cycles": 500, "dense": 1500}
+    return row | more
+
+
+def study():
+    product = {"macs": 100, "activations": 0.5, "weights": 0.6, "errors": 1.0}
+    steps = [{"step": 0, "forward": 0.4, "backward": 0.6}, {"step": 10, "forward": 0.3, "backward": 0.55}]
+    gates = {"fp32": 40e3, "fp32_dense": 20e3, "fp32_training": 60e3, "fp32_training_dense": 30e3, "fp16": 20e3, "fp16_dense": 8e3}
+    losses = {"losses": [2.5, 2.25], "torch": [2.5, 2.2500002], "bounds": [1e-3, 2e-3]}
+    runs = [run("integers", right=0.99), run("half precision", right=0.985), run("training", **losses), run("training, ternary")]
+    return {
+        "commit": "abc",
+        "published": DLAC,
+        "images": 12800,
+        "zeros": {name: {"accuracy": 0.97, "steps": steps, "layers": [product, product]} for name in NAMES},
+        "resnet34": {name: case(5.0) for name in CASES},
+        "own": {"lenet": case(3.0), "resnet": case(4.0)},
+        "areas": {name: pe(name, f"dlac_{name[:4]}", value) for name, value in gates.items()},
+        "runs": {"runs": runs, "agreement": 0.995, "judged": 200, "batch": 2, "rate": 0.015625, "settings": {"rows": 2, "cols": 2}},
+    }
+
+
+def test_the_page_has_our_figures_beside_the_published_ones(tmp_path):
+    [path] = write(study(), tmp_path)
+    text = path.read_text()
+    assert text == markdown(study())
+    assert "| LeNet | 97 % | 30 % | 55 % | 50 % | 60 % | 100 % |" in text
+    assert "| ResNet-34 on ImageNet, published |  | 16 % | 33 % |  |  |  |" in text
+    assert f"| {CASES['even']} | 16 % | 6.25 | 5.00 | 5.12 | 4.00 | 5.50 | 3.00 | 123 |" in text
+    assert "| published | 16 % |  | 2.71 | 2.78 |  | 5.00 |  |  |" in text
+    # 5 times the operations in twice the gates; in FP16 in 2.5 times the gates
+    assert f"| {CASES['masks']} | 2.50 | 2.25 | 2.00 | 1.80 |" in text
+    assert "FP32 to FP16: 2.00 (published, whole grids in 14 nm: 2.02)" in text
+    assert "| `dlac_fp16`, weights `ternary`, skips nothing, lanes of 2 | 8,000 | 1,000 | 2,000 | 2256 | 512 |" in text
+    assert "from 2.500000 to 2.250000; torch's own step from 2.500000 to 2.250000" in text and "1.0e-03 and 2.0e-03" in text
+    assert "99.0% right" in text and "agree on 99.5%" in text
+    for name in ("dlac-zeros.png", "dlac-speed.png"):
+        assert f"({name})" in text and (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_pes_are_mapped_and_their_storage_counted(monkeypatch):
+    library = SimpleNamespace(area=lambda cells: cells["a"], gate_equivalent=2.0)
+    seen = []
+
+    def mapped(verilog, module, of, variants):
+        assert of is library and module in verilog and variants == ("area",)
+        seen.append(module)
+        return {"area": SimpleNamespace(cells={"a": 0.0 if empty else 2.0 * len(seen)})}
+
+    monkeypatch.setattr(studies.dlac_areas, "find", lambda: library)
+    monkeypatch.setattr(studies.dlac_areas, "map_design", mapped)
+    monkeypatch.setattr(studies.dlac_areas, "emit", lambda component, module: f"module {module}")
+    empty = False
+    found = areas({"x": ("dlac_fp16", DENSE)})
+    assert seen == ["dlac_fp16_pe", "dlac_fp16_lane", "dlac_fp16_fma", "dlac_fp16_adder"]
+    assert found["x"]["gate_equivalents"] == {"pe": 1.0, "lane": 2.0, "fma": 3.0, "adder": 4.0}
+    assert found["x"]["settings"]["skip"] == "none" and found["x"]["settings"]["depth"] == 2
+    assert found["x"]["bits"] == list(target("dlac_fp16").engine(**DENSE).shape.storage_bits(16))
+    empty = True
+    with pytest.raises(InputError, match="^x: the PE of dlac_fp16 has no cells$"):
+        areas({"x": ("dlac_fp16", {})})
+
+
+def test_speed_is_weighed_by_area():
+    assert per_area(study()["areas"], 5.0, 1.0) == 2.5
+    assert per_area(study()["areas"], 5000, 1000, "fp16", "fp16_dense") == 2.0
+    assert {name.removesuffix("_dense") for name in PES} == {"fp32", "fp32_training", "fp16"}

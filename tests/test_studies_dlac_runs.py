@@ -1,0 +1,77 @@
+"""studies.dlac_runs: networks in floating point made of trained ones, and torch's step beside golden's."""
+
+import numpy as np
+import pytest
+import torch
+
+from golden.dlac_networks import logits, training_step
+from golden.dlac_steps import Steps
+from golden.formats import parse
+from quant.data import mnist
+from quant.layers import Layer
+from quant.models import PIXEL_UNIT, Classifier, network_layers
+from studies.dlac_runs import BATCH, RATE, bounds, markdown, normalised, shapes_of, started, torch_losses
+
+FP32 = parse("fp32")
+SMALL = (
+    Layer(name="conv", kind="conv", n=1, m=4, k=3, pad=1, h=8, pool=2),
+    Layer(name="hidden", kind="fc", n=64, m=12),
+    Layer(name="out", kind="fc", n=12, m=5, last=True),
+)
+
+
+def test_batch_normalisation_and_scales_become_gains_and_biases():
+    torch.manual_seed(0)
+    model = Classifier(SMALL, ("ternary",) * 3)
+    for stage in model.stages[:-1]:
+        for x in (stage.norm.weight, stage.norm.bias, stage.norm.running_mean):
+            x.data.normal_()
+        stage.norm.running_var.uniform_(0.5, 2)
+    model.eval()
+    shapes, parameters = normalised(model, FP32, threshold=0.125)
+    assert all(of.ternary and set(np.unique(of.weight)) == {-1, 0, 1} for of in parameters.values())
+    pixels = torch.randint(256, (6, 1, 8, 8), dtype=torch.uint8)
+    x = pixels.double() * PIXEL_UNIT
+    with torch.no_grad():
+        for stage in model.stages:
+            codes, scale = stage.weights(stage.weight)
+            y = stage.sums(x, (codes * scale).double())
+            if stage.norm is not None:
+                y = stage.norm.double()(y)
+                y = stage.pooled(torch.where(y > 0.125, y, 0.0))
+            x = y
+    g = Steps(FP32)
+    found, _ = logits(g, shapes, parameters, g.rounded(pixels.numpy() * PIXEL_UNIT))
+    np.testing.assert_allclose(found, x.numpy(), rtol=1e-4, atol=1e-5)
+    assert [(s.name, [op[0] for op in s.operations]) for s in g.done] == [
+        ("conv forward", ["madd", "sel"]),
+        ("hidden forward", ["madd", "sel"]),
+        ("out forward", ["madd"]),
+    ]
+
+
+def test_a_step_from_the_start_is_torchs():
+    layers = network_layers("lenet_caffe")
+    shapes, parameters = started(layers, FP32, 0)
+    data = mnist().train[:BATCH]
+    x, labels = (data.images.float() * PIXEL_UNIT).double().numpy(), data.labels.numpy()
+    loss, after = training_step(Steps(FP32), shapes, parameters, x, labels, RATE)
+    later, _ = Steps(FP32).loss(logits(Steps(FP32), shapes, after, x)[0], labels)
+    torchs, limits = torch_losses(parameters, data), bounds(shapes, parameters, x, labels)
+    assert all(abs(a - b) <= limit < 0.02 for a, b, limit in zip((loss, later), torchs, limits, strict=True))
+    assert loss - later > 10 * max(limits)
+
+
+def test_networks_that_start_ternary_are_made_of_their_masters():
+    shapes, parameters = started(SMALL, FP32, 1, as_ternary=True)
+    assert [shape.threshold for shape in shapes] == [0.0, 0.0, None]
+    assert shapes == shapes_of(SMALL, 0.0) and shapes[0].window.padding == (1, 1)
+    of = parameters["hidden"]
+    kept = np.abs(of.master) > 0.7 * np.abs(of.master).mean()
+    np.testing.assert_array_equal(of.weight, np.sign(of.master) * kept)
+    assert of.gain == pytest.approx(np.abs(of.master)[kept].mean()) and not of.bias.any()
+
+
+def test_the_table_of_runs():
+    row = {"name": "x", "target": "dlac_fp32", "steps": [{}, {}], "macs": 1000, "nonzero": 250, "cycles": 500, "dense": 1500}
+    assert "| x | `dlac_fp32` | 2 | 1,000 | 25% | 500 | 1,500 | 3.00 |" in markdown({"runs": [row]})
