@@ -1,6 +1,5 @@
 """The codecs of DPRed containers as engines: parameters, beats, cycles and golden functions."""
 
-import itertools
 from abc import abstractmethod
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from golden.formats import Integer
 from rtl.beats import Beats, pack_fields, unpack_fields
 from rtl.dpred_decode import DpredDecoder, decoder_flip_flops
 from rtl.dpred_encode import COUNT_BITS, DpredEncoder, encoder_flip_flops
-from rtl.dpred_stimulus import mutated, random_table, random_values, with_bit
+from rtl.dpred_stimulus import astray, mutated, of_all_widths, random_table, random_values, with_bit
 from rtl.engine import Engine, around, parameter
 
 __all__ = ["DpredDecode", "DpredEncode"]
@@ -132,8 +131,8 @@ class DpredEncode(Codec):
         return {"x": x, "n": np.array(n), "table": np.array(table)}
 
     def directed(self, rng, amount=1):
-        long = (self.drawn(rng, 20 * self.group) for _ in range(amount))
-        many = [{"x": x, "n": np.array(x.size), "table": np.array(random_table(rng, self.spec, x).mask)} for x in long]
+        many = (of_all_widths(rng, self.spec, 20) for _ in range(amount))
+        many = [{"x": x, "n": np.array(x.size), "table": np.array(table.mask)} for table, x in many]
         return [*many, *(self.stimulus(rng) for _ in range(4 * amount))]
 
 
@@ -193,8 +192,9 @@ class DpredDecode(Codec):
         return {"c": mutated(rng, words) if values is None and rng.random() < 0.4 else words}
 
     def directed(self, rng, amount=1):
-        containers = (self.container(rng, n) for n in (*[20 * self.group] * amount, *[None] * (7 * amount)))
-        long, other = itertools.islice(containers, amount), containers
+        wide = (of_all_widths(rng, self.spec, rng.integers(1, 20)) for _ in range(2 * amount))
+        long = (encode(self.spec, x, table) for table, x in wide)
+        stray, other = (astray(rng, self.spec) for _ in range(amount)), (self.container(rng) for _ in range(7 * amount))
         lies = (with_bit(c, 0, bit) for bit, c in zip(np.resize(32 + rng.permutation(32), 2 * amount), other))
         padded = (with_bit(c, -2, 63 - bit) for bit, c in zip(np.resize(rng.permutation(32), 2 * amount), other))
-        return [{"c": c} for c in (*long, *lies, *padded, *(mutated(rng, c) for c in other))]
+        return [{"c": c} for c in (*long, *stray, *lies, *padded, *(mutated(rng, c) for c in other))]

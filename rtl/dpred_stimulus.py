@@ -4,9 +4,10 @@ import zlib
 
 import numpy as np
 
+from golden.dpred import body, framed
 from golden.dpred_widths import WidthTable
 
-__all__ = ["mutated", "random_table", "random_values", "sealed", "with_bit"]
+__all__ = ["astray", "mutated", "of_all_widths", "random_table", "random_values", "sealed", "with_bit"]
 
 
 def random_values(rng, spec, count):
@@ -31,6 +32,31 @@ def random_table(rng, spec, x):
     least = max(1, int(spec.widths(x).max()))
     widths = {*rng.choice(spec.word, rng.integers(spec.word), replace=False).tolist(), int(rng.integers(least, spec.word + 1))}
     return WidthTable(word=spec.word, widths=sorted(widths))
+
+
+def of_all_widths(rng, spec, groups):
+    """A table of any widths, and values of which each group needs any of it, some of them zero."""
+    count = rng.integers(1, spec.word)
+    widths = np.sort(rng.choice(np.arange(1, spec.word + 1), count, replace=False))
+    widths = np.append(0, widths) if rng.random() < 0.5 else widths
+    bits = rng.choice(widths, (groups, 1))
+    magnitude = np.where(bits > spec.signed, 1 << np.maximum(bits - spec.signed, 0), 1)  # signed, one bit holds only 0
+    values = np.where(rng.random((groups, spec.group)) < 0.3, 0, rng.integers(magnitude, size=(groups, spec.group)))
+    values[:, :1] = magnitude - 1
+    values = np.where(rng.random(values.shape) < 0.5 * spec.signed, np.where(magnitude > 1, ~values, 0), values)
+    return WidthTable(word=spec.word, widths=widths), values.ravel()
+
+
+def astray(rng, spec):
+    """A container in which nothing is wrong but the fields of groups of zeros, which are not of the table."""
+    table = None
+    while table is None or len(table.widths).bit_count() == 1:
+        table, x = of_all_widths(rng, spec, rng.integers(2, 12))
+    x[: spec.group] = 0
+    least = spec.widths(x)
+    fields = np.where(least, table.fields(least), rng.integers(len(table.widths), 1 << table.field_bits, least.size))
+    widths = np.where(least, np.array(table.widths)[table.fields(least)], 0)
+    return framed(spec, table.mask, x.size, body(spec, x, widths, fields, table.field_bits))
 
 
 def mutated(rng, words):

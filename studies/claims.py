@@ -46,18 +46,21 @@ def totals(network):
 
 
 def gaps(found, group="16", least=4096):
-    """Container without zero vectors over ``E[precision] + H(precision) / G``, less 1, of every tensor large enough."""
+    """Container without zero vectors over ``E[precision] + H(precision) / G``, less 1, of every tensor large enough.
+
+    `gap` is that; `bare` the same if the precision of groups of zeros alone is 0, which is 1 otherwise.
+    """
     rows = []
     for name, network in found.items():
         for layer in network["layers"]:
             for variant in VARIANTS:
                 for part, parts in (("weights", 1), ("activations", network["images"])):
                     tensor = layer[variant]["traffic"][part]
-                    if tensor["values"] >= least * parts and tensor["floor"][group]:
-                        gap = tensor["dpred"][group] / tensor["floor"][group] - 1
+                    if tensor["values"] >= least * parts and tensor["bare_floor"][group]:
+                        gap, bare = (tensor["dpred"][group] / tensor[floor][group] - 1 for floor in ("floor", "bare_floor"))
                         mean = tensor["floor"][group] / tensor["values"]
                         rows.append({"network": name, "layer": layer["name"], "variant": variant, "part": part})
-                        rows[-1] |= {"gap": gap, "bits": mean}
+                        rows[-1] |= {"gap": gap, "bare": bare, "bits": mean}
     return rows
 
 

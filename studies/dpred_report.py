@@ -104,9 +104,10 @@ def markdown(study):
         "### The gap at G = 16, tensor by tensor",
         tables.gaps(study),
         "Tensors of at least 4,096 values, without zero vectors, headers included. A field has as many bits as the "
-        "widths of the tensor need, and not 3 or 4; few widths are stated where groups are much alike. Below the floor "
-        "are tensors with groups of zeros alone: they have a width of 0, but count in E[width] with the precision that "
-        "they have elsewhere, of 1 bit.",
+        "widths of the tensor need, and not 3 or 4; few widths are stated where groups are much alike. Groups of "
+        "zeros alone have a width of 0 in the container, but count in E[width] with the precision that they have "
+        "elsewhere, of 1 bit; *zeros bare*: with 0 bits there too. Pruned tensors, most groups of "
+        "which are zeros, are then above 3 %, as fields of one length suit neither frequent widths nor rare ones.",
         "## Precisions",
         "![precisions of groups](dpred-widths.png)",
         tables.precisions(study),

@@ -124,8 +124,10 @@ def gaps(study, most=0.03):
         cells = [len(found), f"{100 * statistics.median(row['gap'] for row in found):.1f} %", len(over)]
         where = f"{NAMES[worst['network']]} {worst['layer']}, {worst['bits']:.2f} bits"
         cells.append(f"{100 * worst['gap']:.1f} %, {where}")
+        bare = [row["bare"] for row in found]
+        cells.append(f"{sum(gap > most for gap in bare)}, {100 * max(bare):.1f} %")
         rows.append([WIDTHS[variant], *cells])
-    head = ["numbers", "tensors", "median gap", "above 3 %", "greatest gap"]
+    head = ["numbers", "tensors", "median gap", "above 3 %", "greatest gap", "zeros bare: above 3 %, greatest gap"]
     return table(head, rows)
 
 

@@ -1,7 +1,6 @@
 """What authors published, beside which the studies put their own figures. Accuracies are shares of 1."""
 
-__all__ = ["DEEP_COMPRESSION", "DPRED", "FIGURE_8_1", "TABLE_4_1", "TABLE_5_1", "TABLE_5_2", "TABLE_6_1", "TABLE_7_1"]
-__all__ = ["DLAC", "DPRED", "FIGURE_8_1", "TABLE_4_1", "TABLE_5_1", "TABLE_5_2", "TABLE_6_1", "TABLE_7_1"]
+__all__ = ["DEEP_COMPRESSION", "DLAC", "DPRED", "FIGURE_8_1", "TABLE_4_1", "TABLE_5_1", "TABLE_5_2", "TABLE_6_1", "TABLE_7_1"]
 
 # Gysel, Ristretto. In tables of tuned networks: the float network, what was reached, and that without tuning.
 TABLE_4_1 = {
@@ -53,6 +52,7 @@ DPRED = {
 
 # Han, Mao and Dally, Deep Compression, arXiv:1510.00149, table 1: bytes as floats over bytes, errors before and behind.
 DEEP_COMPRESSION = {"LeNet-5": {"ratio": 39, "float_error": 0.0080, "error": 0.0074}}
+
 # Venkatesh, Nurvitadhi and Marr, DLAC, arXiv:1610.00324: shares of products without zeros in training of ResNet-34 with
 # ternary weights; on the grid of 512 units operations a cycle at most and on average, cell areas in mm^2 (14 nm).
 DLAC = {"forward": 0.16, "backward": 0.33, "units": 512, "peak": 5000, "mean": 2780, "fp32_area": 2.2, "fp16_area": 1.09}

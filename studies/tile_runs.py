@@ -9,7 +9,7 @@ from quant.plan import Plan
 from quant.recipes import recipe
 from studies.pruned import pruned
 from tb.containers import Containers
-from tb.network import run_network
+from tb.network import profile_inputs, run_network
 
 __all__ = ["KINDS", "TILES", "markdown", "networks", "runs"]
 
@@ -41,7 +41,7 @@ def networks(dataset, build):
     return found
 
 
-def runs(found, x, *, sim="verilator", tiles=TILES):
+def runs(found, x, profile, *, sim="verilator", tiles=TILES):
     """A row of JSON values for each network and each tile.
 
     Every layer's results equal golden's, its cycles the model's, and the containers of golden and of the Verilog each
@@ -53,6 +53,8 @@ def runs(found, x, *, sim="verilator", tiles=TILES):
         As of `networks`.
     x : array [N, ...]
         Inputs.
+    profile : array [N, ...]
+        Others, for which the widths in the containers of activations are best.
 
     Raises
     ------
@@ -63,6 +65,7 @@ def runs(found, x, *, sim="verilator", tiles=TILES):
     for kind, (network, figures) in found.items():
         for tile, settings in tiles.items():
             memory = Containers(sim=sim if tile == next(iter(tiles)) else None)  # the same ones for every tile
+            profile_inputs(network, profile, memory)
             layers = list(run_network(network, x, sim=sim, tile=tile, tile_settings=settings, memory=memory))
             rows.append(
                 {

@@ -10,6 +10,8 @@ from studies import tile_areas, tile_runs
 
 __all__ = ["markdown", "write"]
 
+PROFILE = 16  # images
+
 
 def markdown(found):
     """The page, from its JSON values alone."""
@@ -20,14 +22,14 @@ def markdown(found):
         "## Through the Verilog, bit for bit",
         tile_runs.markdown(found["runs"]),
         "One image, simulated in Verilator: every sum equals golden's, every cycle count the model's. Inputs and weights of "
-        "each layer come out of DPRed containers (groups of 16, no zero vector), which the Verilog of encoder and decoder "
-        "write and read as golden does. Tiles have 16 lanes; with 16-bit numbers all multiply 16 pairs a cycle. Dense layers "
+        "each layer come out of DPRed containers (groups of 16, no zero vector; widths of inputs from a profile of "
+        f"{PROFILE} other images), which the Verilog of encoder and decoder write and read as golden does. Tiles have 16 lanes; with 16-bit numbers all multiply 16 pairs a cycle. Dense layers "
         "run on tiles whose columns have weights of their own. *A width a layer*: the search of `dfp-per-layer`.",
         "## Speed, area and energy",
         tile_areas.markdown(found["areas"], found["large"]),
         "Hardware for 16-bit numbers in OSU 0.18 um; *fast* is the netlist with buffers and sized gates, whose period counts. "
-        "Cycles and energy are those of a part of LeNet's second convolution at 8 bits, whose 8 filters fill half of Loom's tile. Speed, and speed over area and over "
-        "energy, are those of the bit-parallel tile's.",
+        "Cycles and energy are those of a part of LeNet's second convolution at 8 bits, with filters for every place of the "
+        "largest tile. Speed, and speed over area and over energy, are those of the bit-parallel tile's.",
     ]
     return "\n\n".join(section.rstrip("\n") for section in sections) + "\n"
 
@@ -36,10 +38,10 @@ def write(build, folder):
     """Run all, write ``tiles.json`` and ``tiles.md`` to `folder`; the path of the page."""
     dataset = mnist()
     networks = tile_runs.networks(dataset, build)
-    runs = tile_runs.runs(networks, dataset.test.images[:1].numpy())
+    runs = tile_runs.runs(networks, dataset.test.images[:1].numpy(), dataset.held_out.images[:PROFILE].numpy())
     network, _ = networks["8 bits"]
     layer = list(network.gemms(dataset.test.images[:1].numpy()))[1]
-    found = {"commit": commit(), "runs": runs, "areas": tile_areas.areas((layer.a[:32, :64], layer.w[:64, :8]))}
+    found = {"commit": commit(), "runs": runs, "areas": tile_areas.areas((layer.a[:32, :64], layer.w[:64, :16]))}
     found["large"] = tile_areas.composed()
     folder = Path(folder)
     for name, text in (("tiles.json", json.dumps(found, indent=1) + "\n"), ("tiles.md", markdown(found))):

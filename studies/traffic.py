@@ -9,7 +9,7 @@ __all__ = ["CODES", "GROUPS", "layer_traffic", "tensor_traffic"]
 
 GROUPS = (4, 8, 16, 32, 64, 128, 256)
 CODES = ("uncompressed", "static", "zero_flag", "entropy")
-BY_GROUP = ("dpred", "dpred_zeros", "floor")
+BY_GROUP = ("dpred", "dpred_zeros", "floor", "bare_floor")
 STATIC_FIELD = 4  # bits in which a tensor's one width is written
 
 
@@ -67,7 +67,8 @@ def tensor_traffic(parts, word, signed, greatest=0):
     dict
         values, zeros (how many of them), precision (the static one), widths (how many groups of 16 have a precision of
         1, 2, …), bits by `CODES`; and by the size of groups: dpred and dpred_zeros, bits of the container without and
-        with zero vectors, and floor, ``payload + groups * entropy of the precisions`` without them.
+        with zero vectors; floor, ``payload + groups * entropy of the precisions`` without them; and bare_floor, the same
+        if groups of zeros alone have no payload, of the precision 1 in floor.
     """
     found = {"values": 0, "zeros": 0} | {name: dict.fromkeys(map(str, GROUPS), 0) for name in BY_GROUP}
     precisions, counts = np.zeros(word + 1, np.int64), np.zeros(1 << word, np.int64)
@@ -84,9 +85,10 @@ def tensor_traffic(parts, word, signed, greatest=0):
                 widths = np.pad(widths, (0, len(widths) % 2)).reshape(-1, 2).max(axis=1)
             sizes[spec].append((x.size, len(widths), stored(spec, widths, x)))
             if not spec.zeros:
-                groups = np.bincount(np.maximum(widths, 1), minlength=word + 1)
-                payload = sizes[spec][-1][2] * np.maximum(np.arange(word + 1), 1)  # zeros alone have a precision of 1
-                found["floor"][str(spec.group)] += int(payload.sum()) + len(widths) * entropy(groups)
+                for name, least in (("bare_floor", 0), ("floor", 1)):
+                    groups = np.bincount(np.maximum(widths, least), minlength=word + 1)
+                    payload = sizes[spec][-1][2] * np.maximum(np.arange(word + 1), least)
+                    found[name][str(spec.group)] += int(payload.sum()) + len(widths) * entropy(groups)
                 precisions += groups * (spec.group == 16)
     for spec in specs:
         found["dpred_zeros" if spec.zeros else "dpred"][str(spec.group)] = containers(spec, sizes[spec], greatest)

@@ -15,7 +15,7 @@ from tb.arrays import USES, gemm_target, without_unit
 from tb.cases import Failure
 from tb.memory import run
 
-__all__ = ["LayerRun", "run_network"]
+__all__ = ["LayerRun", "profile_inputs", "run_network"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +196,14 @@ def multiplied(step, name, settings, operands, cycles, tiles=None):
 def from_memory(memory, x, fmt, name):
     """Activations as they come from a memory in which their channels lie last."""
     return np.moveaxis(memory(np.moveaxis(x, 1, -1), fmt, f"input of {name}"), -1, 1)
+
+
+def profile_inputs(network, x, memory):
+    """Show ``memory.profile(integers, format, name)`` what comes into each matrix multiplication for `x` [N, ...]."""
+    for step in network.steps(x):
+        if isinstance(network.operations[step.node.name], GemmOperation):
+            for source, found in zip(step.node.inputs, step.inputs, strict=True):
+                memory.profile(np.moveaxis(found, 1, -1), network.tensors[source].format, f"input of {step.node.name}")
 
 
 def run_gemm(name, nodes, sim, rows, cols):

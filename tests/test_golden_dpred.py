@@ -288,9 +288,8 @@ def fuzz(count, seed):
             refused += 1
             continue
         assert x.min() >= spec.format.lo and x.max() <= spec.format.hi
-        if words.tolist() != encode(spec, x, read_header(int(words[0]))[1]).tolist():  # in more bits than needed, under a right CRC
-            assert slow_decode(words.tolist()) == x.tolist()
-            assert int(words[-1]) == zlib.crc32(words[:-1].tobytes())
+        assert slow_decode(words.tolist()) == x.tolist()
+        assert int(words[-1]) == zlib.crc32(words[:-1].tobytes())
     return refused
 
 

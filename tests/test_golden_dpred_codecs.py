@@ -9,7 +9,7 @@ from golden.dpred import DpredSpec, decode, encode
 from golden.dpred_widths import WidthTable
 from golden.dpred_codecs import decoded, decoder_cycles, encoded, encoder_cycles
 from golden.errors import InputError
-from rtl.dpred_stimulus import mutated, random_table, random_values
+from rtl.dpred_stimulus import astray, mutated, random_table, random_values
 
 SPECS = [DpredSpec(), DpredSpec(group=4, zeros=True), DpredSpec(word=16, signed=True, group=64)]
 
@@ -75,6 +75,14 @@ def test_a_decoder_says_what_golden_says_and_delivers_no_more_than_there_is(spec
         if verdict == 0:
             assert delivered == beats(spec, x.size) and x.tolist() == found[1].tolist()
     assert verdicts == {0, 1, 3}
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+def test_fields_that_are_not_of_the_table_are_refused(spec):
+    words = astray(np.random.default_rng(4), spec)
+    with pytest.raises(InputError, match="fields of a DPRed container must be less than"):
+        decode(words)
+    assert decoded(spec, words)[0] == 1
 
 
 def test_a_container_of_other_parameters_is_refused():

@@ -11,7 +11,7 @@ def tensor(values, bits, floor=None):
     by_group = {str(group): values * bits for group in GROUPS}
     floors = {str(group): values * (floor or bits) for group in GROUPS}
     codes = dict.fromkeys(CODES, values * bits) | {"uncompressed": values * 16}
-    return codes | {"values": values, "zeros": 1, "dpred": by_group, "dpred_zeros": by_group, "floor": floors}
+    return codes | {"values": values, "zeros": 1, "dpred": by_group, "dpred_zeros": by_group} | dict.fromkeys(("floor", "bare_floor"), floors)
 
 
 def row(kind, cycles, weights, activations):
@@ -36,10 +36,12 @@ def test_totals_are_sums_with_the_activations_of_one_image():
 
 
 def test_gaps_are_of_tensors_that_are_large_enough():
-    layer = row("conv", CYCLES, tensor(4096, 4, 3.9), tensor(2 * 4095, 4))
+    weights = tensor(4096, 4, 3.9) | {"bare_floor": {"16": 4096 * 3.8}}
+    layer = row("conv", CYCLES, weights, tensor(2 * 4095, 4))
     found = gaps({"n": {"images": 2, "layers": [layer]}})
     assert [(x["part"], x["variant"]) for x in found] == [("weights", variant) for variant in VARIANTS]
     assert found[0]["gap"] == pytest.approx(4 / 3.9 - 1) and found[0]["bits"] == pytest.approx(3.9)
+    assert found[0]["bare"] == pytest.approx(4 / 3.8 - 1)
 
 
 def test_causes():

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from quadrants import graph, quadrants
 
-import studies.tile_runs
 from quant.approximate import approximate
 from quant.plan import Plan
 from studies.tile_runs import KINDS, TILES, markdown, runs
 from studies.tiles import markdown as page
 from tb.cases import Failure
+from tb.containers import Containers
 
 SMALL = {
     "parallel_tile": {"lanes": 4, "filters": 2},
@@ -25,8 +25,8 @@ def network(**settings):
 
 def test_a_network_runs_on_every_tile_by_way_of_containers():
     found = {"8 bits": network(widths={"all": 8}), "4 bits": network(widths={"all": 4})}
-    x = quadrants().test.images[:1].numpy()
-    rows = runs(found, x, sim="icarus", tiles=SMALL)
+    x, profile = (images[:4].numpy() for images in (quadrants().test.images, quadrants().held_out.images))
+    rows = runs(found, x[:1], profile, sim="icarus", tiles=SMALL)
     assert [(row["network"], row["tile"]) for row in rows] == [(kind, tile) for kind in found for tile in SMALL]
     cycles = {(row["network"], row["tile"]): row["cycles"] for row in rows}
     for tile in ("stripes", "loom"):  # fewer bits, less time
@@ -43,9 +43,10 @@ def test_a_network_runs_on_every_tile_by_way_of_containers():
 
 def test_a_wrong_result_stops_it(monkeypatch):
     found = {"8 bits": network(widths={"all": 8})}
-    monkeypatch.setattr(studies.tile_runs, "Containers", lambda sim: lambda x, fmt, what: np.zeros_like(x))
+    monkeypatch.setattr(Containers, "__call__", lambda self, x, fmt, what: np.zeros_like(x))
     with pytest.raises(Failure, match="conv: [0-9]+ of [0-9]+ results differ"):
-        runs(found, quadrants().test.images[:1].numpy(), sim="icarus", tiles=SMALL)
+        x = quadrants().test.images[:1].numpy()
+        runs(found, x, x, sim="icarus", tiles=SMALL)
 
 
 def test_the_kinds_and_tiles_of_the_page():

@@ -46,6 +46,7 @@ def test_simpler_codes_by_hand():
     assert found["widths"] == [0, 1, 0, 0, 0, 0, 0, 0]
     assert found["dpred"]["4"] == 128 + 64  # 1 and 1 + 8 bits in a word
     assert found["floor"]["4"] == pytest.approx(4 + 8 + 2)  # one bit says which of the two widths a group has
+    assert found["bare_floor"]["4"] == pytest.approx(8 + 2)
 
 
 def test_a_profile_that_is_too_narrow_is_found():

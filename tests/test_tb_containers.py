@@ -23,6 +23,20 @@ def test_values_come_back_in_their_shape_and_are_counted():
     assert np.array_equal(memory(wide, parse("uint12")), wide) and memory.plain == 30 * 8 + 40 * 16
 
 
+def test_a_profile_gives_widths_that_hold_the_whole_format():
+    rng = np.random.default_rng(3)
+    profile, x, fmt = rng.integers(-3, 4, (2, 160)), rng.integers(-64, 64, 320), parse("int7")
+    memory = Containers()
+    memory.profile(profile, fmt, "input")
+    assert memory.tables["input"].widths == (3, 7)
+    for values, width in ((profile[0], 3), (x, 7)):
+        before = memory.packed
+        assert np.array_equal(memory(values, fmt, "input"), values)
+        assert memory.packed - before == 128 + -(-(width * values.size + values.size // 16) // 64) * 64
+    with pytest.raises(InputError, match="values of biases have 17 bits"):
+        memory.profile(profile, parse("int17"), "biases")
+
+
 @pytest.mark.parametrize(("fmt", "zeros"), [("ternary", False), ("binary", True), ("pow2z_4", True)])
 def test_formats_that_are_integers_of_few_bits(fmt, zeros):
     fmt = parse(fmt)
