@@ -1,6 +1,6 @@
 """``python -m quant``: train a network, tabulate accuracies, approximate a network of the user's."""
 
-from golden.errors import Parser, command
+from golden.errors import Parser, assignments, command
 
 
 def parser():
@@ -9,6 +9,7 @@ def parser():
     from quant.cache import BUILD
     from quant.models import NETWORKS
     from quant.quantisers import WEIGHTS
+    from quant.recipes import METHODS
 
     program = Parser(prog="python -m quant", description="Train networks, quantise them, export them to golden.")
     commands = program.add_subparsers(dest="command", required=True, parser_class=Parser)
@@ -19,6 +20,10 @@ def parser():
         default="float",
         help=f"float, or one of {', '.join(WEIGHTS)} for all layers, then LAYER=SCHEME for some: ternary,conv1=int8",
     )
+    train.add_argument("--data", default="mnist", help="mnist, fashion-mnist, or a folder of CIFAR-10 or ImageNet")
+    train.add_argument("--method", default="", help=f"one or more of {', '.join(METHODS)}, joined by +")
+    train.add_argument("--teacher", metavar="NETWORK", help="whose float version teaches; by default the same")
+    train.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings of training: rate=1e-3")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--epochs", type=int, help="of this run; 0 only calibrates a quantised network")
     table = commands.add_parser("accuracy", help=f"table of accuracies over seeds, into {BUILD}/accuracy.json and .md")
@@ -32,6 +37,9 @@ def main():
     arguments = parser().parse_args()
     from quant import approximation
     from quant.accuracy import accuracy, markdown
+    from quant.cache import trained
+    from quant.files import dataset
+    from quant.parallel import first, processes
     from quant.recipes import recipe
     from quant.results import result
 
@@ -41,7 +49,14 @@ def main():
     if arguments.command == "accuracy":
         print(markdown(accuracy(arguments.seeds)))
         return
-    found = result(recipe(arguments.network, arguments.weights, seed=arguments.seed, epochs=arguments.epochs))
+    given = {name: getattr(arguments, name) for name in ("seed", "epochs", "method", "teacher")}
+    asked = recipe(arguments.network, arguments.weights, **given, settings=assignments(arguments.set))
+    data = dataset(arguments.data)
+    with processes():
+        if not first():
+            trained(asked, data)
+            return
+        found = result(asked, data)
     by = "torch" if found.network is None else "golden"
     figures = found.figures
     print(f"{figures['title']}: {figures['test']:.2%} of {figures['images']:,} test images by {by}, ", end="")

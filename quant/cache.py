@@ -13,12 +13,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from golden.errors import replacing
-from quant.train import Trained, train
+from quant.checkpoint import Checkpoint
+from quant.parallel import first
+from quant.rectify import thresholded
+from quant.run import Trained
+from quant.train import train
 
-__all__ = ["BUILD", "code_hash", "key", "slug", "trained"]
+__all__ = ["BUILD", "FLOAT", "LOOP", "code_hash", "key", "slug", "trained"]
 
 BUILD = Path("build/quant")
-FLOAT = ("quant.data", "quant.layers", "quant.models", "quant.train")  # what decides a float network
+LOOP = tuple(f"quant.{name}" for name in ("data", "losses", "rectify", "run", "settings", "train"))
+FLOAT = (*LOOP, "quant.layers", "quant.models")  # what decides a float network
 TRAINING = (*FLOAT, "golden.formats.base", "golden.formats.integers", "golden.requant", "quant.quantisers")
 METADATA = "narrowgate-training"
 
@@ -66,25 +71,36 @@ def fetch(path, recipe):
         with torch.random.fork_rng(devices=[]):  # a new model draws initial weights
             model = recipe.model()
         model.load_state_dict(state)
+        if recipe.relu_threshold:
+            thresholded(model, recipe.relu_threshold)
         return Trained(model.eval(), **about)
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError):
         return None
 
 
 def trained(recipe, dataset, *, build=BUILD, progress=True):
-    """The `Trained` of `recipe`, from the cache or trained now, with all that it starts from.
+    """The `Trained` of `recipe`, from the cache or trained now, with all that it starts from and learns from.
+
+    A run that was interrupted goes on from its last checkpoint, in `build`.
 
     Raises
     ------
     InputError
         If training fails, or the cache cannot be written.
     """
-    path = Path(build) / f"{slug(recipe)}-{key(recipe, dataset)}.weights.safetensors"
+    name = f"{slug(recipe)}-{key(recipe, dataset)}"
+    path = Path(build) / f"{name}.weights.safetensors"
     found = fetch(path, recipe)
     if found is None:
-        start = None
-        if recipe.start is not None:
-            start = trained(recipe.start, dataset, build=build, progress=progress).model.state_dict()
-        found = train(recipe, dataset, start, progress=progress)
-        store(path, found)
+
+        def state(other):
+            return None if other is None else trained(other, dataset, build=build, progress=progress).model.state_dict()
+
+        joint = recipe.distillation is not None and recipe.distillation.scheme == "A"
+        checkpoint = Checkpoint(Path(build) / f"{name}.checkpoint", name, recipe.title)
+        teacher = None if joint else state(recipe.teacher)
+        found = train(recipe, dataset, state(recipe.start), teacher, checkpoint=checkpoint, progress=progress)
+        if first():
+            store(path, found)
+            checkpoint.remove()
     return found

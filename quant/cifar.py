@@ -1,6 +1,8 @@
 """CIFAR-10 from a folder of the user's, and Caffe's "CIFAR-10 Full" network."""
 
 import hashlib
+import io
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,9 @@ from torch import nn
 from golden.errors import InputError
 from quant.data import HELD_OUT, Dataset, Split
 from quant.models import PIXEL_UNIT
-from quant.train import Settings
+from quant.settings import Settings
 
-__all__ = ["CIFAR10_FULL", "Cifar10Full", "cifar10"]
+__all__ = ["CIFAR10_FULL", "Cifar10Full", "cifar10", "is_cifar10"]
 
 TRAIN = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 TEST = ("test_batch.bin",)
@@ -25,19 +27,48 @@ CLASSES = 10
 CIFAR10_FULL = Settings(epochs=155, batch=100, rate=1e-3, decay=1e-2, shift=2)
 
 
+class Arrays(pickle.Unpickler):
+    """Reads pickles of plain values and NumPy arrays; nothing else is ever called."""
+
+    def find_class(self, module, name):
+        if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+            return np.empty(0).__reduce__()[0]
+        if module == "numpy" and name in ("ndarray", "dtype"):
+            return getattr(np, name)
+        raise pickle.UnpicklingError(f"{module}.{name}")
+
+
+def binary(raw, path):
+    """Records [N, `RECORD`] of the bytes of a file of the binary version."""
+    if not raw or len(raw) % RECORD:
+        raise InputError(f"{path} must hold records of {RECORD} bytes, not {len(raw)} bytes")
+    return np.frombuffer(raw, np.uint8).reshape(-1, RECORD)
+
+
+def pickled(raw, path):
+    """Records of the bytes of a file of the Python version."""
+    try:
+        found = Arrays(io.BytesIO(raw), encoding="bytes").load()
+        labels, data = np.array(found[b"labels"]), found[b"data"]
+        if labels.ndim != 1 or data.dtype != np.uint8 or data.shape != (len(labels), RECORD - 1) or not labels.size:
+            raise ValueError
+        return np.column_stack([np.clip(labels, 0, 255).astype(np.uint8), data])
+    except Exception:  # a pickle can fail in any way
+        raise InputError(f"{path} must be a pickled dictionary with labels [N] and uint8 data [N, 3072]") from None
+
+
 def read(folder, names):
     """The images and labels of the files `names`, as a `Split`."""
     parts = []
     for name in names:
         path = Path(folder) / name
         try:
-            raw = np.fromfile(path, np.uint8)
+            raw = path.read_bytes()
         except OSError as error:
             wanted = ", ".join(TRAIN + TEST)
-            raise InputError(f"cannot read {path}: {error.strerror}; a folder of CIFAR-10 holds {wanted}") from None
-        if raw.size == 0 or raw.size % RECORD:
-            raise InputError(f"{path} must hold records of {RECORD} bytes, not {raw.size} bytes")
-        parts.append(raw.reshape(-1, RECORD))
+            message = f"cannot read {path}: {error.strerror}; a folder of CIFAR-10 holds {wanted}, or these without .bin"
+            raise InputError(message) from None
+        parts.append((binary if path.suffix else pickled)(raw, path))
     records = np.concatenate(parts)
     if records[:, 0].max() >= CLASSES:
         raise InputError(f"labels in {folder} must be 0 to {CLASSES - 1}, not {records[:, 0].max()}")
@@ -45,8 +76,13 @@ def read(folder, names):
     return Split(images, torch.from_numpy(records[:, 0].astype(np.int64)))
 
 
+def is_cifar10(folder):
+    """Whether a folder is meant to be CIFAR-10's: it holds its first file, in either version."""
+    return any((Path(folder) / name).exists() for name in (TRAIN[0], Path(TRAIN[0]).stem))
+
+
 def cifar10(folder):
-    """CIFAR-10, from the six files of its binary version.
+    """CIFAR-10, from the six files of its binary or of its Python version.
 
     The last tenth of the training images, at most `HELD_OUT`, is held out.
 
@@ -55,7 +91,8 @@ def cifar10(folder):
     InputError
         If a file is missing, cut, or holds a label above 9.
     """
-    train, test = read(folder, TRAIN), read(folder, TEST)
+    plain = not (Path(folder) / TRAIN[0]).exists() and is_cifar10(folder)
+    train, test = (read(folder, [Path(name).stem for name in names] if plain else names) for names in (TRAIN, TEST))
     held_out = min(HELD_OUT, len(train) // 10)
     if held_out == 0:
         raise InputError(f"{folder} holds {len(train)} training images; at least 10 are needed")

@@ -11,9 +11,10 @@ from quant.assignment import ROUNDING, formats
 from quant.evaluate import compare
 from quant.lower import bias_format
 from quant.ranges import rectified
+from quant.run import correct
 from quant.simulated import Simulated
 from quant.tally import Tally
-from quant.train import correct, reproducible
+from quant.train import reproducible
 
 __all__ = ["layers", "specs", "reached", "totals"]
 

@@ -9,14 +9,21 @@ import numpy as np
 import torch
 
 from golden.errors import InputError
-from quant.cifar import cifar10
-from quant.data import HELD_OUT, Dataset, mnist
+from quant.cifar import cifar10, is_cifar10
+from quant.data import HELD_OUT, Dataset, fashion_mnist, mnist
+from quant.imagenet import imagenet, is_imagenet
 
-__all__ = ["CHANNELS", "Samples", "dataset"]
+__all__ = ["CHANNELS", "NAMED", "Samples", "dataset"]
+
+NAMED = {"mnist": mnist, "fashion-mnist": fashion_mnist}
+FOLDERS = ((is_cifar10, cifar10), (is_imagenet, imagenet))  # what tells one by what it holds, and what reads it
 
 CHANNELS = (1, 3)  # of images
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
-ALLOWED = "mnist, an .npz file with x and y, or a folder with one folder of images a class"
+ALLOWED = (
+    "mnist, fashion-mnist, an .npz file with x and y, a folder of CIFAR-10 or ImageNet, "
+    "or one with a folder of images a class"
+)
 LEAST = 10  # so that a tenth is something
 
 
@@ -44,11 +51,12 @@ class Samples:
 def dataset(name, seed=0):
     """The `Dataset` that `name` says.
 
-    ``mnist`` is `quant.data.mnist`, and a folder of CIFAR-10's binary files is `quant.cifar.cifar10`.
+    It may be a row of `NAMED`; a folder of CIFAR-10's files is `quant.cifar.cifar10`, one that holds ``train`` or ``val``
+    is `quant.imagenet.imagenet`.
 
     An npz file holds ``x``, images [N, H, W], [N, C, H, W] or [N, H, W, C] as uint8 pixels or as floats, or float
     features [N, F], and ``y``, classes from 0 up [N]; ``x_test`` and ``y_test`` are the test images, if they are there.
-    A folder holds one folder a class, in the order of their names, of images of one size.
+    Any other folder holds one folder a class, in the order of their names, of images of one size.
 
     Examples are shuffled by `seed`. The last tenth, at most `HELD_OUT`, is held out; without test images, the tenth
     before it is the test set.
@@ -58,11 +66,14 @@ def dataset(name, seed=0):
     InputError
         If there is no such data, it is empty, or labels or shapes do not fit.
     """
-    if name == "mnist":
-        return mnist()
+    if name in NAMED:
+        return NAMED[name]()
     path = Path(name)
     if path.is_dir():
-        return cifar10(path) if (path / "data_batch_1.bin").exists() else split(*folder(path), None, name, seed)
+        for meant, load in FOLDERS:
+            if meant(path):
+                return load(path)
+        return split(*folder(path), None, name, seed)
     if path.suffix == ".npz":
         return split(*arrays(path), name, seed)
     raise InputError(f"data must be {ALLOWED}, not {str(name)!r}")

@@ -1,10 +1,12 @@
 """The settings of this project's training runs. They were chosen on held-out images."""
 
+from dataclasses import dataclass, field, fields
+
 from golden.errors import InputError
 from quant.models import network_layers, schemes
-from quant.train import Recipe
+from quant.settings import SCHEMES, Distillation, Recipe, Settings
 
-__all__ = ["recipe"]
+__all__ = ["METHODS", "Method", "recipe"]
 
 COMMON = {"batch": 128, "decay": 1e-2, "shift": 2}
 FLOAT = {
@@ -16,33 +18,126 @@ TERNARY = COMMON | {"epochs": 8, "rate": 2e-3}
 CALIBRATED = COMMON | {"epochs": 0}
 
 
-def recipe(network, weights="float", *, seed=0, epochs=None, base="adamw"):
-    """The `Recipe` for a network and its weights.
-
-    Quantised networks start from the float network of the same seed. Those with ternary layers train on; those with
-    8-bit layers alone are only calibrated.
+@dataclass(frozen=True)
+class Method:
+    """A way to train, which can be combined with others.
 
     Parameters
     ----------
-    weights : str
-        "float", or what `quant.models.schemes` reads.
-    epochs : int, optional
-        Of the run itself; the float run that a quantised one starts from keeps its own.
-    base : str
-        How the float network is trained: "adamw", this project's best, or "sgd", as Caffe's LeNet is.
+    what : str
+        For a reader.
+    settings : dict
+        Of `quant.settings.Settings`, in place of the usual.
+    scheme : str or None
+        Of Apprentice, a row of `SCHEMES`.
+    pretrained : bool or None
+        Whether the run starts from the float network; None where the usual stays: quantised networks do.
+    """
+
+    what: str
+    settings: dict = field(default_factory=dict)
+    scheme: str | None = None
+    pretrained: bool | None = None
+
+
+METHODS = {
+    "scratch": Method("from nothing, in low precision from the first step", pretrained=False),
+    "reg": Method("activations are regularised", {"activity": 1e-6}),
+    "gradupdate": Method("images that are right have no error", {"errors_only": True}),
+    "relut": Method("rectifiers have a threshold in the end", {"relu_threshold": 0.01, "threshold_epochs": 2}),
+    "lr": Method("the rate is cut where training stalls", {"rule": "adam", "decay": 0.0, "patience": 3, "cut": 0.1}),
+    "apprentice_a": Method(SCHEMES["A"], scheme="A", pretrained=False),
+    "apprentice_b": Method(SCHEMES["B"], scheme="B", pretrained=False),
+    "apprentice_c": Method(SCHEMES["C"], {"rate": 2e-4}, scheme="C", pretrained=True),
+}
+
+
+def combined(text):
+    """What the methods in `text`, joined by +, say: a `Method`.
 
     Raises
     ------
     InputError
-        If there is no such network, weight scheme or layer, or a number is out of range.
+        If there is no such method, or two disagree.
+    """
+    settings, by, single = {}, {}, {"scheme": None, "pretrained": None}
+    for name in text.split("+") if text else ():
+        if name not in METHODS:
+            raise InputError(f"no method is called {name!r}; allowed: {', '.join(METHODS)}, joined by +")
+        method = METHODS[name]
+        asked = method.settings | {what: x for what in single if (x := getattr(method, what)) is not None}
+        for what, value in asked.items():
+            if what in by and (settings | single)[what] != value:
+                raise InputError(f"methods {by[what]} and {name} cannot be combined: they disagree on {what}")
+            (single if what in single else settings)[what] = value
+            by[what] = name
+    return Method(text, settings, **single)
+
+
+def typed(name, value, default):
+    """`value`, which may be text, as what the setting `name` is."""
+    if not isinstance(value, str) or isinstance(default, str):
+        return value
+    try:
+        return bool(("off", "on").index(value)) if isinstance(default, bool) else type(default)(value)
+    except ValueError:
+        allowed = "on or off" if isinstance(default, bool) else "an integer" if isinstance(default, int) else "a number"
+        raise InputError(f"{name} must be {allowed}, not {value!r}") from None
+
+
+def given(settings):
+    """Those of the loop and those of a distillation among `settings`, each a dictionary."""
+    parts = []
+    for kind, without in ((Settings, "distillation"), (Distillation, "scheme")):
+        parts.append({f.name: f.default for f in fields(kind) if f.name != without})
+    for name in settings:
+        if not any(name in part for part in parts):
+            raise InputError(f"no setting is called {name!r}; allowed: {', '.join((*parts[0], *parts[1]))}")
+    return [{name: typed(name, settings[name], part[name]) for name in part if name in settings} for part in parts]
+
+
+def recipe(network, weights="float", *, seed=0, epochs=None, base="adamw", method="", teacher=None, settings=None):
+    """The `Recipe` for a network and its weights.
+
+    Unless the method says otherwise, quantised networks start from the float network of the same seed; those with
+    ternary layers train on, those with 8-bit layers alone are only calibrated.
+
+    Parameters
+    ----------
+    weights : str
+        "float", or what `quant.models.schemes` reads; ``ternary,conv1=int8`` skips the first layer.
+    epochs : int, optional
+        Of the run itself; the float run that a quantised one starts from keeps its own.
+    base : str
+        How the float network is trained: "adamw", this project's best, or "sgd", as Caffe's LeNet is.
+    method : str
+        Rows of `METHODS`, joined by +.
+    teacher : str, optional
+        The network whose float version teaches, if a method has a teacher; by default the same.
+    settings : dict, optional
+        Of `quant.settings.Settings` and `Distillation`, as values or text; they go before all others.
+
+    Raises
+    ------
+    InputError
+        If there is no such network, weight scheme, layer, method or setting, they do not fit together, or a number is
+        out of range.
     """
     if not 0 <= seed < 1 << 63:
         raise InputError(f"seed must be 0 to 2^63 - 1, not {seed}")
     chosen = schemes(weights, network_layers(network))
     if base not in FLOAT:
         raise InputError(f"base must be one of {', '.join(FLOAT)}, not {base!r}")
-    settings = FLOAT[base] if not chosen else TERNARY if "ternary" in chosen else CALIBRATED
-    if epochs is not None:
-        settings = settings | {"epochs": epochs}
-    start = recipe(network, seed=seed, base=base) if chosen else None
-    return Recipe(network=network, schemes=chosen, seed=seed, start=start, **settings)
+    way, (own, distilled) = combined(method), given(settings or {})
+    if way.scheme is None and (distilled or teacher is not None):
+        what = next(iter(distilled), "teacher")
+        raise InputError(f"{what} needs a method with a teacher: apprentice_a, apprentice_b or apprentice_c")
+    pretrained = bool(chosen) if way.pretrained is None else way.pretrained
+    usual = FLOAT[base] if not pretrained else CALIBRATED if chosen and "ternary" not in chosen else TERNARY
+    decided = usual | way.settings | ({} if epochs is None else {"epochs": epochs}) | own
+    if way.scheme is not None:
+        decided["distillation"] = Distillation(scheme=way.scheme, **distilled)
+        decided["teacher"] = recipe(teacher or network, seed=seed, base=base)
+    if pretrained:
+        decided["start"] = recipe(network, seed=seed, base=base)
+    return Recipe(network=network, schemes=chosen, seed=seed, method=method, **decided)

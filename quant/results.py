@@ -14,7 +14,9 @@ from quant.data import mnist
 from quant.evaluate import compare
 from quant.export import export
 from quant.models import Classifier
-from quant.train import Recipe, correct, reproducible
+from quant.run import correct
+from quant.settings import Recipe
+from quant.train import reproducible
 
 __all__ = ["Result", "result"]
 

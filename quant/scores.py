@@ -9,8 +9,9 @@ import torch
 from golden.errors import replacing
 from quant.assignment import Assignment
 from quant.cache import code_hash
+from quant.run import correct
 from quant.simulated import Simulated
-from quant.train import correct, reproducible
+from quant.train import reproducible
 
 __all__ = ["SIMULATION", "Scores", "digest", "spelled"]
 

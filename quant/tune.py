@@ -12,21 +12,23 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from golden.errors import InputError, replacing
-from quant.cache import code_hash
+from quant.cache import LOOP, code_hash
 from quant.scores import SIMULATION, digest, spelled
 from quant.simulated import WEIGHTS, Simulated
-from quant.train import Settings, correct, fit, reproducible
+from quant.run import correct
+from quant.settings import Settings
+from quant.train import fit, reproducible
 
 __all__ = ["OUTPUTS", "Tuned", "Tuning", "tune"]
 
 OUTPUTS = ("float", "quantised")
-CODE = (*SIMULATION, "golden.rounding", "quant.data", "quant.train", "quant.tune")
+CODE = (*SIMULATION, "golden.rounding", *LOOP, "quant.tune")
 METADATA = "narrowgate-tuning"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tuning(Settings):
-    """How a network is tuned; see `quant.train.Settings` for the rest.
+    """How a network is tuned; see `quant.settings.Settings` for the rest.
 
     Parameters
     ----------

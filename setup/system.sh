@@ -17,6 +17,7 @@ tools)
     need iverilog iverilog
     need opensta sta
     need qflow-tech-osu018 /usr/share/qflow/tech/osu018/osu018_stdcells.lib
+    need dataset-fashion-mnist /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
     ;;
 esac
 missing=$(echo $missing)

@@ -11,9 +11,10 @@ from safetensors.torch import load_file, save_file
 from torch.nn.utils import parametrize
 
 from golden.errors import replacing
-from quant.cache import code_hash
+from quant.cache import FLOAT, code_hash
 from quant.recipes import recipe
-from quant.train import Settings, fit, reproducible
+from quant.settings import Settings
+from quant.train import fit, reproducible
 
 __all__ = ["KEPT", "RETRAINING", "pruned"]
 
@@ -55,7 +56,7 @@ def pruned(start, dataset, build, *, kept=None, settings=RETRAINING, progress=Tr
     kept = KEPT if kept is None else kept
     before = hashlib.sha256(b"".join(x.numpy().tobytes() for x in start.state_dict().values())).hexdigest()
     decides = [kept, dataclasses.asdict(settings), dataset.digest, torch.__version__, before]
-    decides += [code_hash(("studies.pruned", "quant.train", "quant.data", "quant.layers", "quant.models"))]
+    decides += [code_hash(("studies.pruned", *FLOAT))]
     path = Path(build) / f"pruned-{hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]}.safetensors"
     with reproducible(0) as generator:
         model = recipe("lenet").model()

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from golden.errors import replacing
-from quant.cache import code_hash
+from quant.cache import LOOP, code_hash
 from quant.train import fit, reproducible
 
 __all__ = ["module"]
@@ -27,7 +27,7 @@ def module(make, dataset, settings, seed, build):
         Folder of the cache.
     """
     decides = [dataclasses.asdict(settings), seed, dataset.digest, torch.__version__]
-    decides += [code_hash((make.__module__, "quant.train", "quant.data"))]
+    decides += [code_hash((make.__module__, *LOOP))]
     key = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
     path = Path(build) / f"{make.__name__}-{key}.safetensors"
     with reproducible(seed) as generator:

@@ -1,10 +1,14 @@
+import os
+import pickle
+
 import numpy as np
 import pytest
 import torch
 
 from golden.errors import InputError
 from quant.cifar import TEST, TRAIN, Cifar10Full, cifar10
-from quant.train import Settings, fit, reproducible
+from quant.settings import Settings
+from quant.train import fit, reproducible
 
 
 def folder(path, images=8):
@@ -29,6 +33,45 @@ def test_images_labels_and_splits(tmp_path):
     other[5] ^= 1
     other.tofile(tmp_path / TEST[0])
     assert cifar10(tmp_path).digest != data.digest
+
+
+def pickled(source, target, edit=lambda found: found):
+    """The records of a binary folder as the Python version has them."""
+    for name in TRAIN + TEST:
+        records = np.fromfile(source / name, np.uint8).reshape(-1, 3073)
+        found = edit({b"labels": records[:, 0].tolist(), b"data": records[:, 1:].copy(), b"batch_label": b"a batch"})
+        (target / name.removesuffix(".bin")).write_bytes(pickle.dumps(found, protocol=4))
+    return target
+
+
+def test_the_python_version_is_the_same_data(tmp_path):
+    (tmp_path / "python").mkdir()
+    one, other = cifar10(folder(tmp_path)), cifar10(pickled(tmp_path, tmp_path / "python"))
+    assert one.digest == other.digest and torch.equal(one.train.images, other.train.images)
+
+
+class Malicious:
+    def __reduce__(self):
+        return os.mkdir, ("never-made",)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda found: {b"labels": found[b"labels"]},
+        lambda found: found | {b"data": found[b"data"][:, :-1]},
+        lambda found: found | {b"labels": found[b"labels"][:-1]},
+        lambda found: found | {b"extra": Malicious()},
+        lambda found: [],
+    ],
+)
+def test_other_pickles_are_refused_and_call_nothing(tmp_path, monkeypatch, edit):
+    (tmp_path / "python").mkdir()
+    pickled(folder(tmp_path), tmp_path / "python", edit)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="data_batch_1 must be a pickled dictionary with labels"):
+        cifar10(tmp_path / "python")
+    assert not (tmp_path / "never-made").exists()
 
 
 def test_wrong_folders_are_refused(tmp_path):

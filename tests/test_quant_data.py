@@ -1,3 +1,4 @@
+import gzip
 import shutil
 
 import pytest
@@ -5,7 +6,7 @@ import torch
 
 from golden.errors import InputError
 from quant import data
-from quant.data import MD5, Split, folder, mnist, shifted
+from quant.data import FILES, Split, fashion_mnist, flipped, folder, mnist, shifted
 
 
 def test_mnist_is_whole_and_split_into_three():
@@ -28,12 +29,33 @@ def test_missing_package_is_named(monkeypatch):
 def test_missing_and_altered_files_are_refused(tmp_path):
     with pytest.raises(InputError, match="cannot read .*train-images.*No such file"):
         mnist(tmp_path)
-    for name in MD5:
+    for name in FILES:
         shutil.copy(folder() / name, tmp_path)
     altered = tmp_path / "t10k-labels-idx1-ubyte.gz"
-    altered.write_bytes(altered.read_bytes()[:-1])
-    with pytest.raises(InputError, match="t10k-labels.*has MD5"):
+    whole = altered.read_bytes()
+    for cut in (whole[:-9], whole[9:]):
+        altered.write_bytes(cut)
+        with pytest.raises(InputError, match="t10k-labels.* is no whole gzip file; reinstall: pip install"):
+            mnist(tmp_path)
+    labels = bytearray(gzip.decompress(whole))
+    altered.write_bytes(gzip.compress(labels, 1))  # packed otherwise: the same data
+    assert torch.equal(mnist(tmp_path).test.labels, mnist().test.labels)
+    mnist.cache_clear()
+    labels[-1] ^= 1
+    altered.write_bytes(gzip.compress(labels))
+    with pytest.raises(InputError, match="t10k-labels.*has MD5 .*, MNIST has 27ae3e4e"):
         mnist(tmp_path)
+
+
+def test_fashion_mnist_is_whole_and_its_package_is_named(monkeypatch, tmp_path):
+    whole = fashion_mnist()
+    assert [len(whole.train), len(whole.held_out), len(whole.test)] == [55_000, 5_000, 10_000]
+    assert whole.test.labels.bincount().tolist() == [1000] * 10
+    assert torch.cat([whole.train.labels, whole.held_out.labels]).bincount().tolist() == [6000] * 10
+    assert whole.train.labels[:10].tolist() == [9, 0, 0, 3, 0, 2, 7, 2, 5, 5]
+    monkeypatch.setattr(data, "FASHION", tmp_path / "none")
+    with pytest.raises(InputError, match="^Fashion-MNIST is missing; allowed: apt-get install dataset-fashion-mnist$"):
+        data.FASHION_MNIST.dataset(None)
 
 
 @pytest.mark.parametrize("most", [0, 1, 2])
@@ -49,6 +71,14 @@ def test_shifted_moves_each_image_whole(most):
         assert at
         seen |= set(at)
     assert len(seen) == (2 * most + 1) ** 2
+
+
+def test_flipped_mirrors_about_half():
+    images = mnist().train.images[:200]
+    found = flipped(images, torch.Generator().manual_seed(2))
+    mirrored = [torch.equal(a, b.flip(2)) for a, b in zip(found, images, strict=True)]
+    assert all(torch.equal(a, b) or m for a, b, m in zip(found, images, mirrored, strict=True))
+    assert 70 < sum(mirrored) < 130
 
 
 def test_shifted_depends_on_its_generator_alone():

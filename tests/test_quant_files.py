@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from test_quant_cifar import folder as cifar_folder
+from test_quant_imagenet import folder as imagenet_folder
 
 from golden.errors import InputError
 from quant.data import Split
@@ -121,7 +123,7 @@ def test_refused_arrays(tmp_path, arrays, message):
 
 def test_refused_names(tmp_path):
     with pytest.raises(
-        InputError, match="^data must be mnist, an .npz file with x and y, or a folder.*, not 'digits'$"
+        InputError, match="^data must be mnist, fashion-mnist, an .npz file with x and y, a folder.*, not 'digits'$"
     ):
         dataset("digits")
     with pytest.raises(InputError, match="none.npz: No such file or directory$"):
@@ -131,3 +133,11 @@ def test_refused_names(tmp_path):
         dataset(tmp_path / "bad.npz")
     with pytest.raises(InputError, match="holds no folder with images; data must be mnist"):
         dataset(tmp_path)
+
+
+def test_known_sets_are_found_by_their_name_or_by_what_a_folder_holds(tmp_path):
+    assert dataset("mnist").train.images.shape == dataset("fashion-mnist").train.images.shape == (55_000, 1, 28, 28)
+    assert dataset("mnist").digest != dataset("fashion-mnist").digest
+    for name, make, shape in (("c", cifar_folder, (36, 3, 32, 32)), ("i", imagenet_folder, (18, 3, 224, 224))):
+        (tmp_path / name).mkdir()
+        assert dataset(make(tmp_path / name)).train.images.shape == shape

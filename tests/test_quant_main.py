@@ -6,6 +6,8 @@ import pytest
 from golden.errors import command
 from quant import __main__ as program
 from quant import data, results
+from quant.files import ALLOWED
+from quant.recipes import METHODS
 
 
 def run(monkeypatch, *arguments):
@@ -22,6 +24,10 @@ def run(monkeypatch, *arguments):
         (["train", "lenet", "--weights", "int3"], "no weight scheme is called 'int3'; allowed: float, ternary, int8"),
         (["train", "lenet", "--epochs", "0"], "epochs must be at least 1 for a network that starts from nothing"),
         (["train", "lenet", "--seed", "x"], "argument --seed: invalid int value: 'x'"),
+        (["train", "lenet", "--method", "magic"], f"no method is called 'magic'; allowed: {', '.join(METHODS)}, joined by +"),
+        (["train", "lenet", "--set", "rate"], "a parameter is written name=value, not 'rate'"),
+        (["train", "lenet", "--set", "cut=x"], "cut must be a number, not 'x'"),
+        (["train", "lenet", "--data", "nowhere"], f"data must be {ALLOWED}, not 'nowhere'"),
         (["trian"], "argument command: invalid choice: 'trian' (choose from 'train', 'accuracy', 'approximate')"),
         (["accuracy", "--seeds", "-1"], "seed must be 0 to 2^63 - 1, not -1"),
     ],
@@ -47,7 +53,7 @@ def test_train_says_what_it_reached_and_where_it_is(monkeypatch, capsys):
     figures |= {"epoch": 7, "epochs": 8, "compared": {"a": 1000, "b": 24}}
     asked = []
 
-    def result(recipe):
+    def result(recipe, data):
         asked.append((recipe.network, recipe.schemes, recipe.seed, recipe.epochs))
         return SimpleNamespace(figures=figures, network=object(), artefact="build/x")
 

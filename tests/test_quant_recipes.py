@@ -2,6 +2,7 @@ import pytest
 
 from golden.errors import InputError
 from quant.recipes import recipe
+from quant.settings import Distillation
 
 
 def test_quantised_runs_start_from_the_float_run_of_their_seed():
@@ -35,3 +36,54 @@ def test_unknown_names_and_seeds_are_refused():
     for seed in (-1, 1 << 63):
         with pytest.raises(InputError, match=rf"seed must be 0 to 2\^63 - 1, not {seed}"):
             recipe("lenet", seed=seed)
+
+
+def test_methods_change_settings_and_combine():
+    usual = recipe("lenet", "ternary")
+    both = recipe("lenet", "ternary", method="reg+relut")
+    assert (both.activity, both.relu_threshold, both.threshold_epochs) == (1e-6, 0.01, 2)
+    assert both.start == usual.start and both.epochs == usual.epochs and both.title == "lenet ternary reg+relut seed 0"
+    assert recipe("lenet", "ternary", method="gradupdate").errors_only
+    assert (cut := recipe("lenet", method="lr")).patience == 3 and cut.rule == "adam"
+    scratch = recipe("lenet", "ternary", method="scratch")
+    assert scratch.start is None and scratch.epochs == recipe("lenet").epochs
+
+
+def test_apprentice_schemes():
+    floating = recipe("lenet", seed=2)
+    for scheme, start in (("a", None), ("b", None), ("c", floating)):
+        found = recipe("lenet", "ternary", method=f"apprentice_{scheme}", seed=2)
+        assert found.distillation == Distillation(scheme=scheme.upper()) and found.teacher == floating
+        assert found.start == start
+    assert found.rate < recipe("lenet", "ternary").rate
+    other = recipe("lenet", method="apprentice_b", teacher="lenet_caffe", settings={"gamma": "2", "temperature": 4.0})
+    assert other.teacher == recipe("lenet_caffe") and other.schemes == ()
+    assert other.distillation == Distillation(scheme="B", gamma=2.0, temperature=4.0)
+
+
+def test_settings_are_given_as_values_or_text():
+    found = recipe("lenet", "ternary", settings={"rate": "1e-4", "flip": "on", "batch": "64", "rule": "sgd", "decay": 0.0})
+    assert (found.rate, found.flip, found.batch, found.rule, found.decay) == (1e-4, True, 64, "sgd", 0.0)
+    assert recipe("lenet", method="reg", settings={"activity": "3e-6"}).activity == 3e-6
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"method": "reg+magic"}, "no method is called 'magic'; allowed: scratch, reg, .*, joined by [+]$"),
+        ({"method": "scratch+apprentice_c"}, "scratch and apprentice_c cannot be combined: they disagree on pretrained"),
+        ({"method": "apprentice_a+apprentice_b"}, "apprentice_a and apprentice_b cannot be .*: they disagree on scheme"),
+        ({"method": "gradupdate+apprentice_a"}, "errors_only must be off in scheme A"),
+        ({"settings": {"learning_rate": 1}}, "no setting is called 'learning_rate'; allowed: epochs, batch, .*, alpha, .*temperature$"),
+        ({"settings": {"gamma": 1.0}}, "gamma needs a method with a teacher: apprentice_a"),
+        ({"teacher": "lenet"}, "teacher needs a method with a teacher"),
+        ({"method": "apprentice_b", "teacher": "vgg"}, "no network is called 'vgg'"),
+        ({"settings": {"batch": "x"}}, "batch must be an integer, not 'x'"),
+        ({"settings": {"rate": "fast"}}, "rate must be a number, not 'fast'"),
+        ({"settings": {"flip": "yes"}}, "flip must be on or off, not 'yes'"),
+        ({"method": "relut", "epochs": 1}, "threshold_epochs must be 1 to 1, not 2"),
+    ],
+)
+def test_what_does_not_exist_or_fit_is_refused(given, message):
+    with pytest.raises(InputError, match=message):
+        recipe("lenet", **given)

@@ -5,7 +5,11 @@ import torch
 from small_mnist import quick, small_mnist
 
 from golden.errors import InputError
-from quant.train import RULES, Recipe, train
+from quant.data import Dataset, Split
+from quant.rectify import Rectifiers
+from quant.run import correct
+from quant.settings import RULES, Distillation, Settings
+from quant.train import fit, reproducible, train
 
 
 def test_training_learns_and_its_seed_decides_it():
@@ -70,42 +74,156 @@ def test_divergence_names_the_step_and_the_loss():
         train(wild, small_mnist(), progress=False)
 
 
-def test_schedules():
-    rates = [RULES["adamw"].schedule(step, 100) for step in range(100)]
-    assert rates[0] == pytest.approx(0.1) and rates[9] == rates[10] == 1.0
-    assert rates[55] == pytest.approx(0.5)
-    assert rates[10:] == sorted(rates[10:], reverse=True) and 0 < rates[-1] < 0.005
-    assert RULES["adamw"].schedule(0, 1) == 1.0
-    # Caffe's LeNet falls from 0.01 to 0.0059 over its 10,000 steps
-    assert RULES["sgd"].schedule(0, 10_000) == 1.0
-    assert 0.01 * RULES["sgd"].schedule(10_000, 10_000) == pytest.approx(0.0059, abs=5e-5)
-    assert {RULES["adam"].schedule(step, 10) for step in range(10)} == {1.0}
-
-
 def test_every_rule_lowers_the_loss():
-    for rule, rate in (("adamw", 3e-3), ("sgd", 1e-2), ("adam", 1e-3)):
+    for rule, rate in (("adamw", 3e-3), ("sgd", 1e-2), ("adam", 1e-3), ("momentum", 1e-2)):
         settings = replace(quick("lenet_caffe", epochs=3), rule=rule, rate=rate)
         history = train(settings, small_mnist(), progress=False).history
         assert history[-1]["loss"] < 0.9 * history[0]["loss"], rule
 
 
-@pytest.mark.parametrize(
-    "settings, message",
-    [
-        ({"network": "alexnet"}, "no network is called 'alexnet'"),
-        ({"seed": -1}, "seed must be at least 0, not -1"),
-        ({"batch": 0}, "batch must be at least 1, not 0"),
-        ({"shift": -2}, "shift must be at least 0, not -2"),
-        ({"rate": float("nan")}, "rate must be positive, not nan"),
-        ({"rule": "newton"}, "rule must be one of adamw, sgd, adam, not 'newton'"),
-        ({"epochs": 0}, "epochs must be at least 1 for a network that starts from nothing"),
-    ],
-)
-def test_wrong_settings_are_refused(settings, message):
-    with pytest.raises(InputError, match=message):
-        Recipe(**{"network": "lenet"} | settings)
+def test_data_that_do_not_fit_the_network_are_refused():
+    data = small_mnist(64, 10)
+    big = replace(data, train=Split(data.train.images.repeat(1, 3, 1, 1), data.train.labels))
+    with pytest.raises(InputError, match=r"^lenet float seed 0 cannot take images \[3, 28, 28\]: Given groups=1"):
+        train(quick(), big, progress=False)
+    many = replace(data, train=Split(data.train.images, data.train.labels + 3))
+    with pytest.raises(InputError, match="labels must be below the 10 classes of lenet float seed 0, not 12"):
+        train(quick(), many, progress=False)
 
 
 def test_too_few_images_are_refused():
     with pytest.raises(InputError, match="20 training images do not fill a batch of 32"):
         train(quick(), small_mnist(20, 10), progress=False)
+
+
+class Seen(torch.nn.Module):
+    """Four logits from 2 x 2 pixels; counts what it is asked in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense, self.calls = torch.nn.Linear(4, 4), 0
+
+    def forward(self, pixels):
+        self.calls += self.training
+        return self.dense(pixels.flatten(1).float() / 255)
+
+
+def corners(n=64):
+    """One corner of 2 x 2 pixels is bright: its number is the class."""
+    labels = torch.arange(n) % 4
+    images = (255 * torch.nn.functional.one_hot(labels, 4)).reshape(n, 1, 2, 2).to(torch.uint8)
+    return Dataset(*[Split(images, labels)] * 3, "corners")
+
+
+def run(settings, *, model=None, seed=0, **more):
+    """(Trained, model) of the corners."""
+    with reproducible(seed) as generator:
+        model = Seen() if model is None else model
+        return fit(model, corners(), settings, generator, "corners", progress=False, **more), model
+
+
+def test_batches_that_are_right_make_no_step():
+    settings = Settings(epochs=30, batch=16, rate=1e-2, rule="momentum", errors_only=True)
+    found, model = run(settings)
+    assert found.history[0]["skipped"] < 4 and found.history[-1]["skipped"] == 4
+    assert found.history[-1]["error"] == 0.0
+    still = Seen()
+    still.load_state_dict(model.state_dict())
+    again, _ = run(replace(settings, epochs=1, decay=0.1), model=still)
+    assert all(torch.equal(a, b) for a, b in zip(still.parameters(), model.parameters(), strict=True))
+    assert again.history[0]["skipped"] == 4
+    every, other = run(replace(settings, errors_only=False))
+    assert [row["skipped"] for row in every.history] == [0] * 30
+    data, entropy = corners().test, torch.nn.functional.cross_entropy
+    with torch.no_grad():  # an image that is right already is not learned further
+        assert entropy(other(data.images), data.labels) < 0.9 * entropy(model(data.images), data.labels)
+
+
+def test_the_rate_is_cut_where_the_training_error_stalls(monkeypatch):
+    rates = []
+    settings = Settings(epochs=12, batch=64, rate=0.5, rule="momentum", patience=3, cut=0.5)
+
+    class Watched(torch.optim.SGD):
+        def step(self):
+            rates.append(self.param_groups[0]["lr"])
+            return super().step()
+
+    monkeypatch.setitem(RULES, "momentum", replace(RULES["momentum"], optimiser=lambda p, rate, decay: Watched(p, rate)))
+    found, _ = run(settings)
+    errors, factor, least, stalled, expected = [row["error"] for row in found.history], 1.0, 2.0, 0, []
+    for error in errors:
+        expected.append(0.5 * factor)
+        least, stalled = min(error, least), 0 if error < least else stalled + 1
+        if stalled == 3:
+            factor, stalled = factor * 0.5, 0
+    assert errors[-1] == 0.0 and rates == expected and len(set(rates)) >= 3
+
+
+def test_thresholds_come_in_the_last_epochs_and_stay():
+    data = small_mnist(256, 100)
+    settings = replace(quick("lenet_caffe", epochs=3), relu_threshold=0.4, threshold_epochs=1)
+    found = train(settings, data, progress=False)
+    with Rectifiers() as sparse:
+        right = correct(found.model, data.held_out)
+    assert found.epoch == 3 and found.held_out == right / 100 == found.history[2]["held_out"]
+    del found.model.forward
+    with Rectifiers() as dense, torch.no_grad():
+        found.model(data.held_out.images)
+    assert dense.activity > sparse.activity
+    plain = train(replace(settings, relu_threshold=0.0, threshold_epochs=0), data, progress=False)
+    assert plain.history[:2] == found.history[:2] and plain.history[2] != found.history[2]
+    with pytest.raises(InputError, match=r"relu_threshold of a network of integers must be 0, not 0\.4"):
+        train(replace(settings, schemes=("ternary",) * 4), data, progress=False)
+
+
+def test_regularised_activations_are_smaller():
+    data, sums = small_mnist(256, 100), []
+    for weight in (0.0, 1e-2):
+        found = train(replace(quick("lenet_caffe", epochs=2), activity=weight), data, progress=False)
+        with Rectifiers() as seen, torch.no_grad():
+            found.model(data.held_out.images)
+        sums.append(float(seen.activity))
+    assert 0 < sums[1] < 0.5 * sums[0]
+
+
+def test_a_student_nears_its_teacher():
+    data = small_mnist(512, 200)
+    teacher = train(quick(epochs=3), data, progress=False).model
+    state = {name: x.clone() for name, x in teacher.state_dict().items()}
+    base = quick("lenet_caffe", seed=1, epochs=2)
+    taught = replace(base, teacher=quick(epochs=3), distillation=Distillation(beta=0.0, gamma=1.0))
+    alone, student = (train(r, data, None, s, progress=False) for r, s in ((base, None), (taught, state)))
+    assert all(torch.equal(x, state[name]) for name, x in teacher.state_dict().items())
+    with torch.no_grad():
+        wanted = torch.softmax(teacher(data.test.images), 1)
+        far, near = (
+            torch.nn.functional.cross_entropy(found.model.eval()(data.test.images), wanted) for found in (alone, student)
+        )
+    assert near < far
+    assert student.held_out > 0.4  # no label was looked at; chance is 0.1
+
+
+def test_a_teacher_that_is_trained_along_learns_too():
+    teacher, student = Seen(), Seen()
+    settings = Settings(epochs=20, batch=16, rate=0.3, rule="momentum", distillation=Distillation(scheme="A"))
+    found, _ = run(settings, model=student, teacher=teacher)
+    assert teacher.calls == student.calls == 80
+    assert correct(teacher, corners().test) == 64 and found.held_out == 1.0
+    with pytest.raises(InputError, match="a teacher and a distillation must come together"):
+        run(settings)
+
+
+def test_mirrored_images_are_drawn_from_the_generator():
+    settings = Settings(epochs=1, batch=16, flip=True)
+    seen = []
+
+    class Watching(Seen):
+        def forward(self, pixels):
+            if self.training:
+                seen.append(pixels.clone())
+            return super().forward(pixels)
+
+    for seed in (0, 0, 1):
+        run(settings, model=Watching(), seed=seed)
+    first, again, other = (torch.cat(seen[4 * i : 4 * i + 4]) for i in range(3))
+    assert torch.equal(first, again) and not torch.equal(first, other)

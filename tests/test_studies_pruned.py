@@ -6,7 +6,7 @@ from small_mnist import quick, small_mnist
 
 import studies.pruned
 from quant.cache import trained
-from quant.train import Settings
+from quant.settings import Settings
 from studies.pruned import largest, pruned
 
 

@@ -7,7 +7,7 @@ from test_quant_cifar import folder
 
 import studies.training
 from quant.cifar import Cifar10Full, cifar10
-from quant.train import Settings
+from quant.settings import Settings
 from studies.training import module
 
 

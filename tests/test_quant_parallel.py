@@ -1,0 +1,85 @@
+"""quant.parallel: two processes train one network."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from small_mnist import quick, small_mnist
+
+from golden.errors import InputError
+from quant import parallel
+from quant.cache import trained
+from quant.parallel import average, part, total
+from quant.train import train
+
+DATA = small_mnist(96, 41)
+PLAIN = replace(quick("lenet_caffe", epochs=2), shift=1, errors_only=True, rule="momentum", rate=1e-2)
+NORMED = replace(quick("lenet", epochs=2), schemes=("ternary",) * 4)
+
+SCRIPT = """
+import sys
+from safetensors.torch import save_file
+from test_quant_parallel import DATA, NORMED, PLAIN
+from quant.cache import trained
+from quant.parallel import processes, world
+
+folder = sys.argv[1]
+with processes():
+    for name, recipe in (("plain", PLAIN), ("normed", NORMED)):
+        model = trained(recipe, DATA, build=folder, progress=False).model
+        save_file({k: x.contiguous() for k, x in model.state_dict().items()}, f"{folder}/{name}{world()[0]}")
+"""
+
+
+@pytest.fixture(scope="module")
+def states(tmp_path_factory):
+    """{name and number of the process: state} of both runs in two processes, and their folder."""
+    folder = tmp_path_factory.mktemp("parallel")
+    (folder / "two.py").write_text(SCRIPT)
+    tests = Path(__file__).parent
+    environment = os.environ | {"PYTHONPATH": f"{tests}:{tests.parent}", "OMP_NUM_THREADS": "1"}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1"]
+    launch += ["--master-port", str(20_000 + os.getpid() % 10_000), folder / "two.py", folder]
+    run = subprocess.run(launch, env=environment, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    return {f"{name}{i}": load_file(folder / f"{name}{i}") for name in ("plain", "normed") for i in (0, 1)}, folder
+
+
+@pytest.mark.parametrize("name", ["plain", "normed"])
+def test_processes_hold_equal_networks(states, name):
+    one, other = (states[0][f"{name}{i}"] for i in (0, 1))
+    assert all(torch.equal(x, other[key]) for key, x in one.items())
+
+
+def test_two_processes_train_what_one_does_up_to_rounding(states, tmp_path):
+    # of networks without batch normalisation: sums of gradients are added in another order, and over 6 steps float32
+    # differences of 1e-7 grow by little
+    whole = train(PLAIN, DATA, progress=False)
+    start = train(replace(PLAIN, rate=1e-12, errors_only=False), DATA, progress=False).model.state_dict()
+    for key, x in whole.model.state_dict().items():
+        found = states[0]["plain0"][key]
+        torch.testing.assert_close(found, x, rtol=1e-4, atol=1e-5)
+        assert (x - start[key]).abs().max() > 100 * (x - found).abs().max()
+
+
+def test_one_process_alone_writes_what_all_then_find(states):
+    suffixes = sorted(path.suffix for path in states[1].iterdir())
+    assert suffixes.count(".safetensors") == 2 and ".checkpoint" not in suffixes
+    again = trained(PLAIN, DATA, build=states[1], progress=False).model.state_dict()
+    assert all(torch.equal(x, states[0]["plain0"][key]) for key, x in again.items())
+
+
+def test_alone_nothing_is_exchanged(monkeypatch):
+    assert part(32) == slice(0, 32) and total([1.5, 2]) == [1.5, 2]
+    x = torch.ones(3)
+    average([x])
+    assert x.tolist() == [1, 1, 1]
+    monkeypatch.setattr(parallel, "world", lambda: (2, 3))
+    assert part(33) == slice(22, 33)
+    with pytest.raises(InputError, match="batch must be a multiple of the 3 processes, not 32"):
+        part(32)
