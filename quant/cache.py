@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from golden.errors import replacing
 from quant.checkpoint import Checkpoint
@@ -19,7 +19,7 @@ from quant.rectify import thresholded
 from quant.run import Trained
 from quant.train import train
 
-__all__ = ["BUILD", "FLOAT", "LOOP", "code_hash", "key", "slug", "trained"]
+__all__ = ["BUILD", "FLOAT", "LOOP", "code_hash", "key", "remembered", "slug", "trained"]
 
 BUILD = Path("build/quant")
 LOOP = tuple(f"quant.{name}" for name in ("data", "losses", "rectify", "run", "settings", "train"))
@@ -104,3 +104,35 @@ def trained(recipe, dataset, *, build=BUILD, progress=True):
             store(path, found)
             checkpoint.remove()
     return found
+
+
+def remembered(model, name, decides, modules, build, work):
+    """`model` in evaluation mode, in the state that ``work(checkpoint)`` brings it to, which is done once and kept.
+
+    Parameters
+    ----------
+    name : str
+        Of the files, for a reader.
+    decides : JSON values
+        All that the state depends on, beside the code of `modules` and the version of torch.
+    work : callable
+        Trains `model` where it is; ``checkpoint(part)`` is a `Checkpoint` for each part that it trains.
+    """
+    decides = [decides, code_hash(modules), torch.__version__]
+    digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+    path, used = Path(build) / f"{name}-{digest}.safetensors", []
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError):
+
+        def checkpoint(part):
+            used.append(Checkpoint(path.with_name(f"{name}-{part}-{digest}.checkpoint"), digest, name))
+            return used[-1]
+
+        work(checkpoint)
+        if first():
+            with replacing(path) as temporary:
+                save_file({key: x.contiguous() for key, x in model.state_dict().items()}, temporary)
+            for done in used:
+                done.remove()
+    return model.eval()

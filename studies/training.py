@@ -1,16 +1,8 @@
 """A torch module trained on a dataset of the user's, kept by a hash of all that decides it."""
 
 import dataclasses
-import hashlib
-import json
-from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-
-from golden.errors import replacing
-from quant.cache import LOOP, code_hash
+from quant.cache import LOOP, remembered
 from quant.train import fit, reproducible
 
 __all__ = ["module"]
@@ -26,16 +18,11 @@ def module(make, dataset, settings, seed, build):
     build : path
         Folder of the cache.
     """
-    decides = [dataclasses.asdict(settings), seed, dataset.digest, torch.__version__]
-    decides += [code_hash((make.__module__, *LOOP))]
-    key = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
-    path = Path(build) / f"{make.__name__}-{key}.safetensors"
+    decides, name = [dataclasses.asdict(settings), seed, dataset.digest], f"{make.__name__} seed {seed}"
     with reproducible(seed) as generator:
         model = make()
-        try:
-            model.load_state_dict(load_file(path))
-        except (OSError, SafetensorError, RuntimeError):
-            fit(model, dataset, settings, generator, f"{make.__name__} seed {seed}")
-            with replacing(path) as temporary:
-                save_file(model.state_dict(), temporary)
-    return model.eval()
+
+        def work(checkpoint):
+            fit(model, dataset, settings, generator, name, checkpoint=checkpoint("run"))
+
+        return remembered(model, make.__name__, decides, (make.__module__, *LOOP), build, work)

@@ -1,20 +1,17 @@
 """studies.pruned: which weights stay, and that they stay 0 through training."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from small_mnist import quick, small_mnist
 
 import studies.pruned
 from quant.cache import trained
+from quant.masks import largest
+from quant.pruning import Pruning
 from quant.settings import Settings
-from studies.pruned import largest, pruned
-
-
-def test_the_largest_magnitudes_stay():
-    weight = torch.tensor([[0.5, -3.0], [2.0, -1.0]])
-    assert largest(weight, 0.5).tolist() == [[0, 1], [1, 0]]
-    assert largest(weight, 0.01).tolist() == [[0, 1], [0, 0]]
-    assert largest(torch.ones(4), 0.25).tolist() == [1, 1, 1, 1]
+from studies.pruned import pruned
 
 
 def test_pruned_weights_are_zero_after_training_and_come_back_from_the_cache(tmp_path, monkeypatch):
@@ -22,12 +19,12 @@ def test_pruned_weights_are_zero_after_training_and_come_back_from_the_cache(tmp
     start = trained(quick(), dataset, build=tmp_path, progress=False).model
     before = {name: x.clone() for name, x in start.state_dict().items()}
     kept = {"conv1": 0.5, "conv2": 0.1, "ip1": 0.05, "ip2": 0.2}
-    settings = Settings(epochs=1, batch=32, decay=0.0)
-    model = pruned(start, dataset, tmp_path, kept=kept, settings=settings, progress=False)
+    pruning = Pruning(kept=kept, settings=Settings(epochs=1, batch=32))
+    model = pruned(start, dataset, tmp_path, pruning=pruning, progress=False)
     for stage in model.stages:
         share = float((stage.weight != 0).float().mean())
         assert share == pytest.approx(kept[stage.layer.name], abs=0.01)
-        held = largest(before[f"stages.{list(kept).index(stage.layer.name)}.weight"], kept[stage.layer.name]) == 0
+        held = largest(before[f"stages.{list(kept).index(stage.layer.name)}.weight"].abs(), kept[stage.layer.name]) == 0
         assert not stage.weight[held].any()
     assert not torch.equal(model.stages[0].weight, before["stages.0.weight"])
     assert all(torch.equal(x, before[name]) for name, x in start.state_dict().items())
@@ -35,8 +32,8 @@ def test_pruned_weights_are_zero_after_training_and_come_back_from_the_cache(tmp
     def refuse(*arguments, **settings):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(studies.pruned, "fit", refuse)
-    again = pruned(start, dataset, tmp_path, kept=kept, settings=settings, progress=False)
+    monkeypatch.setattr(studies.pruned, "prune", refuse)
+    again = pruned(start, dataset, tmp_path, pruning=pruning, progress=False)
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values(), strict=True))
     with pytest.raises(AssertionError):
-        pruned(start, dataset, tmp_path, kept=kept | {"ip2": 0.3}, settings=settings, progress=False)
+        pruned(start, dataset, tmp_path, pruning=replace(pruning, kept=kept | {"ip2": 0.3}), progress=False)

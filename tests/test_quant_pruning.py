@@ -1,0 +1,96 @@
+import copy
+
+import pytest
+import torch
+from quadrants import quadrants, trained
+
+from golden.errors import InputError
+from quant.checkpoint import Checkpoint
+from quant.masks import nonzero
+from quant.pruning import METHODS, Pruning, prune
+from quant.run import correct
+from quant.settings import Settings
+from quant.train import reproducible
+
+SETTINGS = Settings(epochs=3, batch=40, rate=3e-3)
+
+
+def run(**given):
+    model = copy.deepcopy(trained())
+    with reproducible(0) as generator:
+        given = {"settings": SETTINGS} | given
+        found, masks = prune(model, quadrants(), Pruning(**given), generator, "pruned", progress=False)
+    for name, mask in masks.items():
+        assert not getattr(model, name).weight[mask == 0].any()
+    return found, masks
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_fifth_of_the_weights_does_what_all_do(method):
+    found, _ = run(method=method, kept={"conv": 0.5, "hidden": 0.2}, rounds=2)
+    shares = nonzero(found.model)
+    assert shares["conv"] == pytest.approx(0.5, abs=0.03) and shares["hidden"] == pytest.approx(0.2, abs=0.01)
+    assert shares["out"] == 1.0
+    assert found.held_out >= correct(copy.deepcopy(trained()), quadrants().held_out) / 200 - 0.03  # chance is 0.25
+
+
+def test_rounds_prune_more_of_what_is_left():
+    found, masks = run(kept=0.25, rounds=2)
+    _, once = run(kept=0.5, rounds=1)
+    for name, mask in masks.items():
+        assert not (mask > once[name]).any()
+        assert float(mask.mean()) == pytest.approx(0.25, abs=0.03)
+
+
+def test_layers_compete_if_asked():
+    for method in ("magnitude", "obd"):
+        found, masks = run(method=method, kept=0.3, across=True)
+        shares = nonzero(found.model)
+        assert shares[""] == pytest.approx(0.3, abs=0.01) and shares["out"] > shares["hidden"] + 0.1
+        assert set(masks) == {"conv", "hidden", "out"}
+
+
+def test_deviations_make_layers_comparable():
+    model = copy.deepcopy(trained())
+    scores = {"conv": model.conv.weight, "hidden": model.hidden.weight, "out": model.out.weight}
+    scores = {name: (w / w.std(correction=0)).abs().detach() for name, w in scores.items()}
+    _, masks = run(method="deviation", kept=0.3, across=True)
+    threshold = torch.cat([x.flatten() for x in scores.values()]).sort().values[round(0.7 * 852)]
+    for name, mask in masks.items():
+        assert torch.equal(mask > 0, scores[name] >= threshold)
+
+
+def test_rounds_resume_from_their_checkpoints(tmp_path):
+    seconds = 0.0
+
+    def checkpoint(part):
+        return Checkpoint(tmp_path / part, part, part, seconds)
+
+    def once():
+        model = copy.deepcopy(trained())
+        with reproducible(0) as generator:
+            pruning = Pruning(kept=0.2, rounds=2, settings=SETTINGS)
+            return prune(model, quadrants(), pruning, generator, "p", checkpoint=checkpoint, progress=False)[0]
+
+    first = once()
+    (tmp_path / "round2").unlink()
+    again = once()
+    assert all(torch.equal(a, b) for a, b in zip(first.model.parameters(), again.model.parameters(), strict=True))
+    assert first.history == again.history
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"method": "chance"}, "method of pruning must be one of magnitude, deviation, obd, energy, not 'chance'"),
+        ({"kept": 0.0}, "kept of all layers must be above 0 and up to 1, not 0.0"),
+        ({"kept": {"conv": 1.5}}, "kept of conv must be above 0 and up to 1, not 1.5"),
+        ({"rounds": 0}, "rounds must be at least 1, not 0"),
+        ({"across": True, "kept": {"conv": 0.5}}, "across must be off for shares of single layers"),
+        ({"across": True, "method": "energy"}, "across must be off for energy-aware pruning"),
+        ({"kept": {"conv9": 0.5}}, "no layer is called 'conv9'; allowed: conv, hidden, out"),
+    ],
+)
+def test_bad_prunings_are_refused(given, message):
+    with pytest.raises(InputError, match=message):
+        run(**given)
