@@ -1,11 +1,12 @@
 """Deep Compression's weights: indices into a table of shared values, zeros left out, both numbers Huffman-coded.
 
-An entry is (v, z): z zeros, then the weight of code v. Code 0 is the weight 0. More zeros than z can count are bridged by
-filler entries, v = 0 behind the most zeros that z can say. Zeros behind the last entry are not stored.
+An entry is (v, z): z zeros, then the weight of code v. Code 0 is the weight 0. More zeros than z can count are bridged
+by filler entries, v = 0 behind the most zeros that z can say. Zeros behind the last entry are not stored.
 
 Bytes of a container, little-endian: "DC", version 1, bits of v (1), bits of z (1), axes (1), values in the table (2),
-entries (4), each axis (4); the table from code 1 on, float32; lengths of the Huffman codes of each v, then of each z (1
-each); bits of all v, then of all z, the first in the most significant bit, zeros up to a byte; CRC-32 of all before (4).
+entries (4), each axis (4); the table from code 1 on, float32; lengths of the Huffman codes of each v, then of each z
+(1 each); bits of all v, then of all z, the first in the most significant bit, zeros up to a byte; CRC-32 of all before
+(4).
 """
 
 import math
@@ -162,7 +163,8 @@ def decode(data):
     v, place = of_v.decode(bits, entries)
     z, place = of_z.decode(bits, entries, place)
     if len(bits) - place >= 8 or bits[place:].any():
-        raise InputError(f"Deep Compression container must end in less than 8 zero bits, not in {len(bits) - place} bits")
+        rest = len(bits) - place
+        raise InputError(f"Deep Compression container must end in less than 8 zero bits, not in {rest} bits")
     if not 1 <= math.prod(shape) < MOST:
         raise InputError(f"shape of the weights must hold 1 to {MOST - 1}, not {shape}")
     codes, table = check(absolute(v, z, math.prod(shape)).reshape(shape), table, index_bits)

@@ -1,7 +1,7 @@
 """Energy of a layer on a spatial array: accesses to each level of memory times what one costs, and multiplications.
 
-With MACs the products of a layer for one image, W, I and O its weights, inputs and outputs, k and s its kernel and stride,
-p filters and q channels that a processing element interleaves, accesses for one image are:
+With MACs the products of a layer for one image, W, I and O its weights, inputs and outputs, k and s its kernel and
+stride, p filters and q channels that a processing element interleaves, accesses for one image are:
 
 ===========  ==================  ============================  =================================
 level        weights             inputs                        sums
@@ -12,13 +12,13 @@ level        weights             inputs                        sums
 ``dram``     W / batch           I                             O
 ===========  ==================  ============================  =================================
 
-as on a row-stationary array: a row of a filter stays in a register file, and slides along a row of inputs; inputs go to the
-elements of a diagonal at once, sums run down a column, and what an array cannot sum or see at once comes again from the
-global buffer, which holds a layer.
+as on a row-stationary array: a row of a filter stays in a register file, and slides along a row of inputs; inputs go to
+the elements of a diagonal at once, sums run down a column, and what an array cannot sum or see at once comes again from
+the global buffer, which holds a layer.
 
-An access costs in proportion to its bits, a multiplication to the product of both widths. Products with a zero factor are
-left out, in the multipliers and the register files; above those, zeros are not moved, if values that carry a number of
-zeros each are fewer bits.
+An access costs in proportion to its bits, a multiplication to the product of both widths. Products with a zero factor
+are left out, in the multipliers and the register files; above those, zeros are not moved, if values that carry a number
+of zeros each are fewer bits.
 """
 
 from dataclasses import dataclass, fields
@@ -70,7 +70,7 @@ class EnergySpec:
                 raise InputError(f"{field.name} must be at least {least}, not {getattr(self, field.name)}")
 
     def moved(self, share, bits):
-        """Bits that a value takes on average if this share is not zero: all of them, or those that are not, numbered."""
+        """Bits that a value takes on average if this share is not 0: those of all, or of these, numbered."""
         return min(float(bits), share * (bits + self.index_bits))
 
 
@@ -117,6 +117,6 @@ def layer_energy(spec, row, *, weight_bits=16, activation_bits=16, weights=1.0, 
     for what, levels in accesses.items():
         found[what] = {"rf": spec.rf * row.macs * done * widths[what] / spec.word}
         for level, count in levels.items():
-            stored = spec.moved(outputs, activation_bits) if level == "dram" else activation_bits  # partial sums are dense
-            found[what][level] = getattr(spec, level) * count * bits.get(what, stored) / spec.word
+            partial = activation_bits if level != "dram" else spec.moved(outputs, activation_bits)  # sums are dense
+            found[what][level] = getattr(spec, level) * count * bits.get(what, partial) / spec.word
     return found

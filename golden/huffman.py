@@ -60,7 +60,7 @@ class Huffman:
 
     @classmethod
     def of(cls, values, symbols):
-        """The shortest code for `values`, which are symbols 0 to `symbols` - 1; for one that may occur, if none does."""
+        """The shortest code for `values`, which are 0 to `symbols` - 1; if there are none, one that has symbol 0."""
         counts = np.bincount(values, minlength=symbols)
         while (found := merged(counts if counts.any() else [1])).max() > LONGEST:
             counts = (counts + 1) // 2  # flatter: none vanishes

@@ -31,7 +31,7 @@ def add_arguments(program):
     """The arguments of the command."""
     add = program.add_argument
     add("source", help="an ONNX or QONNX file, a file of torch.export (.pt2), or module:function")
-    add("--data", required=True, help="mnist, fashion-mnist, an .npz file with x and y, or a folder: CIFAR-10, ImageNet or images")
+    add("--data", required=True, help="mnist, fashion-mnist, an .npz file, or a folder: CIFAR-10, ImageNet or images")
     add("--scheme", help=f"{', '.join(SCHEMES)}; {Plan.scheme} by default; QONNX has its own formats")
     add("--margin", type=float, default=100 * Plan.margin, help="points of accuracy that may be lost, 0 to 100")
     for group, what in WIDTHS.items():

@@ -66,8 +66,8 @@ def read(folder, names):
             raw = path.read_bytes()
         except OSError as error:
             wanted = ", ".join(TRAIN + TEST)
-            message = f"cannot read {path}: {error.strerror}; a folder of CIFAR-10 holds {wanted}, or these without .bin"
-            raise InputError(message) from None
+            allowed = f"a folder of CIFAR-10 holds {wanted}, or these without .bin"
+            raise InputError(f"cannot read {path}: {error.strerror}; {allowed}") from None
         parts.append((binary if path.suffix else pickled)(raw, path))
     records = np.concatenate(parts)
     if records[:, 0].max() >= CLASSES:

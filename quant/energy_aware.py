@@ -59,7 +59,7 @@ def restored(weight, kept, gram, count):
 
 
 def refitted(weight, kept, gram):
-    """The weights [M, K], 0 where `kept` is, whose sums are nearest to those of `weight`: least squares, closed form."""
+    """Weights [M, K], 0 where `kept` is, whose sums are nearest to those of `weight`: least squares, closed form."""
     found = torch.zeros_like(weight)
     ridge = RIDGE * torch.diagonal(gram).mean().clamp(min=1e-30)
     wanted = weight @ gram
@@ -84,8 +84,8 @@ def select(model, images, shares, masks, generator):
     masks : dict
         Those so far; what is pruned stays so.
 
-    Source: Yang, Chen and Sze, Designing Energy-Efficient Convolutional Neural Networks using Energy-Aware Pruning, CVPR
-    2017.
+    Source: Yang, Chen and Sze, Designing Energy-Efficient Convolutional Neural Networks using Energy-Aware Pruning,
+    CVPR 2017.
     """
     totals = {name: sum(sum(x.values()) for x in levels.values()) for name, levels in energies(model, images).items()}
     found = dict(masks)

@@ -51,8 +51,8 @@ class Samples:
 def dataset(name, seed=0):
     """The `Dataset` that `name` says.
 
-    It may be a row of `NAMED`; a folder of CIFAR-10's files is `quant.cifar.cifar10`, one that holds ``train`` or ``val``
-    is `quant.imagenet.imagenet`.
+    It may be a row of `NAMED`; a folder of CIFAR-10's files is `quant.cifar.cifar10`, one that holds ``train`` or
+    ``val`` is `quant.imagenet.imagenet`.
 
     An npz file holds ``x``, images [N, H, W], [N, C, H, W] or [N, H, W, C] as uint8 pixels or as floats, or float
     features [N, F], and ``y``, classes from 0 up [N]; ``x_test`` and ``y_test`` are the test images, if they are there.

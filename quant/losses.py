@@ -53,7 +53,7 @@ class Term:
 
 
 def taught(outputs, d):
-    """Cross-entropy of the teacher's probabilities and the student's, both of logits over the temperature, times T^2."""
+    """Cross-entropy of the teacher's probabilities and the student's, both of logits over T, times T^2."""
     targets = torch.softmax(outputs.teacher.detach() / d.temperature, 1)
     return d.temperature**2 * functional.cross_entropy(outputs.logits / d.temperature, targets, reduction="none")
 

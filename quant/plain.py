@@ -11,7 +11,8 @@ __all__ = ["Plain"]
 def layer(op):
     """The torch layer that does what `op` does, or None if that has no weights."""
     if op.op == "conv":
-        module = nn.Conv2d(op.weight.shape[1], len(op.weight), op.weight.shape[2:], bias=op.bias is not None, **op.attributes)
+        sizes = op.weight.shape[1], len(op.weight), op.weight.shape[2:]
+        module = nn.Conv2d(*sizes, bias=op.bias is not None, **op.attributes)
     elif op.op == "dense":
         module = nn.Linear(op.weight.shape[1], len(op.weight), bias=op.bias is not None)
     elif op.op == "batch_norm":

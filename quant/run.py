@@ -145,7 +145,7 @@ class Run:
         return Outputs(logits, labels, taught, watch.activity if self.settings.activity else None)
 
     def begun(self, images, labels):
-        """The logits of the first batch, by which the network and the data fit together; `InputError` if they do not."""
+        """The logits of the first batch; `InputError` if the network and the data do not fit together."""
         try:
             logits = self.model(images)
         except RuntimeError as error:

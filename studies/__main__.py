@@ -1,4 +1,4 @@
-"""``python -m studies ristretto``, ``dpred`` or ``tiles``: published tables and figures, redrawn."""
+"""``python -m studies ristretto``, ``dpred``, ``tiles`` or ``compression``: published tables and figures, redrawn."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from golden.errors import Parser, command
 
 BUILD = Path("build/quant")
-FOLDERS = {name: Path("build") / name for name in ("ristretto", "dpred", "tiles")}
+FOLDERS = {name: Path("build") / name for name in ("ristretto", "dpred", "tiles", "compression")}
 DOCS = Path("docs")
 
 
@@ -39,6 +39,14 @@ def run_tiles(given, folder):
     return [write(BUILD, folder)]
 
 
+def run_compression(given, folder):
+    """The page of Deep Compression's LeNet."""
+    from quant.data import mnist
+    from studies.compression import study, write
+
+    return write(study(mnist(), BUILD), folder)
+
+
 def main():
     parser = Parser(prog="python -m studies", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
@@ -51,7 +59,9 @@ def main():
     dpred.set_defaults(run=run_dpred)
     tiles = commands.add_parser("tiles", help=f"LeNet on bit-serial tiles, and their cost, into {FOLDERS['tiles']}")
     tiles.set_defaults(run=run_tiles)
-    for study in (ristretto, dpred, tiles):
+    compression = commands.add_parser("compression", help=f"LeNet by Deep Compression, into {FOLDERS['compression']}")
+    compression.set_defaults(run=run_compression)
+    for study in (ristretto, dpred, tiles, compression):
         study.add_argument("--docs", action="store_true", help=f"copy pages and pictures to {DOCS}")
     given = parser.parse_args()
     folder = FOLDERS[given.command]

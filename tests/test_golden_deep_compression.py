@@ -101,7 +101,7 @@ def put(at, value):
     "edit, message",
     [
         (put(0, b"X"), "starts with b'DC.x01', not b'XC"),
-        (put(3, b"\x02"), "header of the Deep Compression container is out of range: 2 and 4 bits, 1 axes and 5 values"),
+        (put(3, b"\x02"), "header of the Deep Compression container is out of range: 2 and 4 bits, 1 axes and 5"),
         (put(4, b"\x09"), "out of range: 3 and 9 bits"),
         (put(5, b"\x00"), "out of range: 3 and 4 bits, 0 axes"),
         (put(6, b"\x08\x00"), "too short for so many|must have"),

@@ -104,16 +104,18 @@ def test_a_killed_process_leaves_a_run_that_goes_on(tmp_path, monkeypatch):
 
 def test_checkpoints_of_others_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "x.checkpoint"
-    killed(quick("lenet_caffe", epochs=2), Checkpoint(path, "key", "lenet_caffe float seed 0", seconds=0), 3, monkeypatch)
+    checkpoint = Checkpoint(path, "key", "lenet_caffe float seed 0", seconds=0)
+    killed(quick("lenet_caffe", epochs=2), checkpoint, 3, monkeypatch)
 
     def refused(recipe, key, message):
         with pytest.raises(InputError, match=message):
             train(recipe, DATA, checkpoint=Checkpoint(path, key, recipe.title), progress=False)
 
     refused(quick(), "other", r"x.checkpoint is a checkpoint of lenet_caffe float seed 0, not of lenet float seed 0$")
-    refused(quick("lenet_caffe"), "other", "of lenet_caffe float seed 0 with other settings, data or code, not of lenet_c")
+    other = "of lenet_caffe float seed 0 with other settings, data or code, not of lenet_caffe"
+    refused(quick("lenet_caffe"), "other", other)
     missing = r"is of another network: it has no stages.0.norm.weight, this one stages.0.norm.weight \[20\]$"
     refused(quick(), "key", missing)
     for data in (path.read_bytes()[:-200], b"", b"nonsense"):
         path.write_bytes(data)
-        refused(quick("lenet_caffe"), "key", "x.checkpoint is no checkpoint; remove it to train lenet_caffe float seed 0")
+        refused(quick("lenet_caffe"), "key", "x.checkpoint is no checkpoint; remove it to train lenet_caffe float")

@@ -9,6 +9,8 @@ from quant import data, results
 from quant.files import ALLOWED
 from quant.recipes import METHODS
 
+KNOWN = ", ".join(METHODS)
+
 
 def run(monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", ["quant", *arguments])
@@ -24,7 +26,7 @@ def run(monkeypatch, *arguments):
         (["train", "lenet", "--weights", "int3"], "no weight scheme is called 'int3'; allowed: float, ternary, int8"),
         (["train", "lenet", "--epochs", "0"], "epochs must be at least 1 for a network that starts from nothing"),
         (["train", "lenet", "--seed", "x"], "argument --seed: invalid int value: 'x'"),
-        (["train", "lenet", "--method", "magic"], f"no method is called 'magic'; allowed: {', '.join(METHODS)}, joined by +"),
+        (["train", "lenet", "--method", "magic"], f"no method is called 'magic'; allowed: {KNOWN}, joined by +"),
         (["train", "lenet", "--set", "rate"], "a parameter is written name=value, not 'rate'"),
         (["train", "lenet", "--set", "cut=x"], "cut must be a number, not 'x'"),
         (["train", "lenet", "--data", "nowhere"], f"data must be {ALLOWED}, not 'nowhere'"),

@@ -37,7 +37,7 @@ def test_schedules():
         ({"threshold_epochs": 1}, "threshold_epochs must be 0 without a relu_threshold, not 1"),
         ({"distillation": Distillation()}, "a teacher and a distillation must come together"),
         ({"teacher": LENET}, "a teacher and a distillation must come together"),
-        ({"teacher": LENET, "start": LENET, "distillation": Distillation()}, "student of scheme B must start from nothing"),
+        ({"teacher": LENET, "start": LENET, "distillation": Distillation()}, "of scheme B must start from nothing"),
         ({"teacher": LENET, "distillation": Distillation(scheme="C")}, "scheme C must start from trained weights"),
         (
             {"teacher": LENET, "distillation": Distillation(scheme="A"), "errors_only": True},

@@ -148,7 +148,8 @@ def test_the_rate_is_cut_where_the_training_error_stalls(monkeypatch):
             rates.append(self.param_groups[0]["lr"])
             return super().step()
 
-    monkeypatch.setitem(RULES, "momentum", replace(RULES["momentum"], optimiser=lambda p, rate, decay: Watched(p, rate)))
+    watched = replace(RULES["momentum"], optimiser=lambda p, rate, decay: Watched(p, rate))
+    monkeypatch.setitem(RULES, "momentum", watched)
     found, _ = run(settings)
     errors, factor, least, stalled, expected = [row["error"] for row in found.history], 1.0, 2.0, 0, []
     for error in errors:
@@ -196,9 +197,8 @@ def test_a_student_nears_its_teacher():
     assert all(torch.equal(x, state[name]) for name, x in teacher.state_dict().items())
     with torch.no_grad():
         wanted = torch.softmax(teacher(data.test.images), 1)
-        far, near = (
-            torch.nn.functional.cross_entropy(found.model.eval()(data.test.images), wanted) for found in (alone, student)
-        )
+        logits = (found.model(data.test.images) for found in (alone, student))
+        far, near = (torch.nn.functional.cross_entropy(z, wanted) for z in logits)
     assert near < far
     assert student.held_out > 0.4  # no label was looked at; chance is 0.1
 
