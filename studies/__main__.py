@@ -1,12 +1,20 @@
-"""``python -m studies ristretto``, ``dpred``, ``tiles`` or ``compression``: published tables and figures, redrawn."""
+"""``python -m studies NAME``: published tables and figures, redrawn."""
 
+import importlib
 import shutil
 from pathlib import Path
 
 from golden.errors import Parser, command
 
 BUILD = Path("build/quant")
-FOLDERS = {name: Path("build") / name for name in ("ristretto", "dpred", "tiles", "compression")}
+TRAINED = {  # name, which is that of the module too → what the page is about
+    "mnist": "accuracies of narrow networks on MNIST",
+    "methods": "every method of narrow weights from one float network",
+    "schemes": "WRPN and Apprentice",
+    "tricks": "tricks that train ternary networks",
+    "pruning": "pruning by magnitude and by energy",
+}
+FOLDERS = {name: Path("build") / name for name in ("ristretto", "dpred", "tiles", "compression", *TRAINED)}
 DOCS = Path("docs")
 
 
@@ -47,6 +55,19 @@ def run_compression(given, folder):
     return write(study(mnist(), BUILD), folder)
 
 
+def run_trained(given, folder):
+    """The page of a study of `TRAINED`."""
+    from studies.study import study
+
+    module = importlib.import_module(f"studies.{given.command}")
+    data = getattr(given, "data", None)
+    stem = given.command + ("_data" if data is not None else "_full" if given.full else "")
+    seeds = list(module.SEEDS) if given.seeds is None else given.seeds
+    page = study(module, stem, module.scale(given.full, data), seeds, BUILD, folder)
+    print(page.read_text())
+    return [page]
+
+
 def main():
     parser = Parser(prog="python -m studies", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
@@ -61,7 +82,16 @@ def main():
     tiles.set_defaults(run=run_tiles)
     compression = commands.add_parser("compression", help=f"LeNet by Deep Compression, into {FOLDERS['compression']}")
     compression.set_defaults(run=run_compression)
-    for study in (ristretto, dpred, tiles, compression):
+    studies = [ristretto, dpred, tiles, compression]
+    for name, what in TRAINED.items():
+        studies.append(commands.add_parser(name, help=f"{what}, into {FOLDERS[name]}"))
+        longer = studies[-1].add_mutually_exclusive_group()
+        longer.add_argument("--full", action="store_true", help="the long version")
+        if name != "mnist":
+            longer.add_argument("--data", metavar="FOLDER", help="of CIFAR-10: the papers' own networks")
+        studies[-1].add_argument("--seeds", type=int, nargs="+", help="other ones than the page's")
+        studies[-1].set_defaults(run=run_trained)
+    for study in studies:
         study.add_argument("--docs", action="store_true", help=f"copy pages and pictures to {DOCS}")
     given = parser.parse_args()
     folder = FOLDERS[given.command]

@@ -44,7 +44,7 @@ ROWS = (
     Row(title=FLOAT, weights="float", activations="float", target="fp32_gemm"),
     Row(title="integers, 8 bits", weights="int8", target="int8_gemm"),
     Row(title="dynamic fixed point, 8 bits", weights="dfp8", activations="dfp8", target="int8_gemm", loss=0.6),
-    Row(title="minifloat 1-4-3", weights="mini_e4m3", activations="mini_e4m3", target="minifloat_gemm"),
+    Row(title="minifloat weights, 1-4-3", weights="mini_e4m3", target="minifloat_gemm", settings={"a": "uint8"}),
     Row(title="powers of two, 4 bits", weights="pow2_4", target="pow2_gemm"),
     Row(title="TWN", weights="ternary", target="ternary_gemm", loss=3.7),
     Row(title="TTQ", weights="ttq", target="ttq_gemm", loss=0.6),
