@@ -1,7 +1,7 @@
 # The front door. Each target sets up what it needs, once, and says what it is doing.
 
 .DEFAULT_GOAL := help
-.PHONY: help list verilog test test-all synth mutate demo accuracy ristretto dpred tiles bench docs clean
+.PHONY: help list verilog test test-all synth mutate demo accuracy ristretto dpred tiles mnist methods schemes tricks pruning bench docs clean
 .SILENT:
 
 PYTHON_BIN := .venv/bin/python
@@ -18,6 +18,11 @@ help:
 	echo "make ristretto                         the tables and figures of Ristretto for LeNet, in build/ristretto"
 	echo "make dpred                             traffic and speed-up of DPRed and bit-serial tiles on real networks, in build/dpred"
 	echo "make tiles                             LeNet through the Verilog of the bit-serial tiles, and what these cost, in build/tiles"
+	echo "make mnist                             what narrow networks reach on MNIST, in build/mnist"
+	echo "make methods                           every method of narrow weights from one float network, in build/methods"
+	echo "make schemes                           WRPN and Apprentice on a small ResNet, in build/schemes"
+	echo "make tricks                            tricks that train ternary networks, depth against precision, in build/tricks"
+	echo "make pruning                           pruning by magnitude and by energy, in build/pruning"
 	echo "make bench                             speed of golden and of simulation, against stated references"
 	echo "make tools                             all that these need, installed once; each does this by itself"
 	echo "make docs                              the table of targets in README.md, from the registry"
@@ -65,6 +70,9 @@ dpred: tools
 
 tiles: tools
 	$(PYTHON_BIN) -m studies tiles
+
+mnist methods schemes tricks pruning: tools
+	$(PYTHON_BIN) -m studies $@
 
 bench: tools
 	$(PYTHON_BIN) benchmarks/golden_speed.py

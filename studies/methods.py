@@ -6,7 +6,7 @@ from itertools import combinations
 from golden.layer_tables import topology
 from studies.elements import EDGE, cycles, elements
 from studies.samples import Data
-from studies.tables import apart, mean, over, percent, plain, table
+from studies.tables import apart, counted, mean, over, percent, plain, table
 from studies.trials import Trial, network
 
 __all__ = ["ROWS", "SEEDS", "TITLE", "markdown", "pictures", "results", "scale", "trials"]
@@ -41,7 +41,7 @@ class Row:
 
 # losses: Sze, Chen, Emer, Suleiman and Zhang, Hardware Architectures for Deep Neural Networks, "Summary of Reduce Precision"
 ROWS = (
-    Row(title=FLOAT, weights="float", activations="float", target="fp32_gemm"),
+    Row(title=FLOAT, weights="float", activations="", target="fp32_gemm"),
     Row(title="integers, 8 bits", weights="int8", target="int8_gemm"),
     Row(title="dynamic fixed point, 8 bits", weights="dfp8", activations="dfp8", target="int8_gemm", loss=0.6),
     Row(title="minifloat weights, 1-4-3", weights="mini_e4m3", target="minifloat_gemm", settings={"a": "uint8"}),
@@ -122,7 +122,7 @@ def results(found, scale):
     costs = elements({row.title: (row.target, row.settings) for row in scale.rows})
     made = {"data": []}
     for data in scale.data:
-        net, rows = topology(scale.network, **dict(data.sizes)), []
+        net, rows = topology(data.network(scale.network)), []
         for row in scale.rows:
             runs = found[f"{data.name}: {row.title}"]
             figures = {what: over(runs, what) for what in ("test", "nonzero", "products")}
@@ -151,8 +151,8 @@ def markdown(found):
     """Sections of the page."""
     training = found["training"]
     sections = [
-        f"{training['network']}: a float network of {training['floats']} epochs for each seed; from it, every method trains "
-        f"{training['epochs']} epochs with the same settings. First and last layers have 8-bit weights, and activations 8 bits "
+        f"{training['network']}: a float network of {counted(training['floats'], 'epoch')} for each seed; from it, every method trains "
+        f"{counted(training['epochs'], 'epoch')} with the same settings. First and last layers have 8-bit weights, and activations 8 bits "
         "where the method does not say otherwise; those of LogNet 4 bits. Accuracy is golden's, on all test images, of the float "
         "network torch's; mean and standard deviation over seeds."
     ]

@@ -12,7 +12,7 @@ from quant.run import Trained, correct
 from quant.settings import Settings
 from quant.train import reproducible
 from studies.samples import Data
-from studies.tables import mean, over, percent, plain, table
+from studies.tables import counted, mean, over, percent, plain, table
 from studies.trials import COUNTED, Trial, network
 
 __all__ = ["METHODS", "SEEDS", "TITLE", "markdown", "pictures", "results", "scale", "trials"]
@@ -133,7 +133,7 @@ def markdown(found):
         lines.append([*cells, percent(row["energy"]["mean"] / whole["energy"]["mean"])])
     return [
         f"{found['title']}. {found['network']} in floats, pruned at once, each layer to the same share of its weights, and "
-        f"trained on for {found['epochs']} epochs. *Energy-aware* goes through the layers in the order of their energy, "
+        f"trained on for {counted(found['epochs'], 'epoch')}. *Energy-aware* goes through the layers in the order of their energy, "
         "restores what the sums miss most and refits the rest by least squares before it trains.",
         table(head, lines),
         "Test accuracy by torch, mean and standard deviation over seeds. *Energy*: of an image with numbers of 16 bits, as "

@@ -5,6 +5,7 @@ import functools
 
 from torch.nn import functional
 
+from golden.layer_tables import fitted
 from quant.data import Dataset, Split
 from quant.files import dataset
 
@@ -35,11 +36,17 @@ class Data:
         """The `Dataset`; once in a process."""
         return load(self)
 
-    @property
-    def sizes(self):
-        """What networks have to know of the images: pairs of names and values."""
+    def network(self, name, **sizes):
+        """The text of a network for these images, as `golden.layer_tables.topology` reads it.
+
+        Parameters
+        ----------
+        sizes
+            ``width`` and ``first``, as numbers.
+        """
         found = self.load()
-        return ("shape", tuple(found.train.images.shape[1:])), ("classes", int(found.train.labels.max()) + 1)
+        text = f"{name}:{','.join(f'{size}={value}' for size, value in sizes.items())}"
+        return fitted(text, found.train.images.shape[1:], int(found.train.labels.max()) + 1)
 
     @property
     def title(self):

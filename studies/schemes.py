@@ -7,7 +7,7 @@ from golden.layer_tables import topology
 from quant.settings import Distillation
 from studies.curves import convergence, draw, reached
 from studies.samples import Data
-from studies.tables import mean, over, percent, plain, spread, table
+from studies.tables import counted, mean, over, percent, plain, spread, table
 from studies.trials import Trial, network
 
 __all__ = ["SCHEMES", "SEEDS", "TITLE", "markdown", "pictures", "results", "scale", "trials"]
@@ -120,7 +120,7 @@ def results(found, scale):
         every = found[title(name, scheme, bits)]
         factors = SCHEMES[scheme][0]
         sizes = {"width": scale.width * factors.get("width", 1), "first": factors.get("first", 1)}
-        net = topology(name, **dict(scale.data.sizes), **sizes)
+        net = topology(scale.data.network(name, **sizes))
         row = {"network": name, "scheme": scheme, "bits": list(bits), "by": next(iter(every.values()))["by"]}
         row |= {"test": over(every, "test"), "nonzero": over(every, "nonzero")["mean"]}
         row |= {"cost": compute_cost(net, *bits), "curve": convergence(every)}
@@ -148,7 +148,7 @@ def markdown(found):
     """Sections of the page."""
     sections = [
         f"{found['title']}. {'Not CIFAR-10, on which the paper has its tables' if 'mnist' in found['title'] else 'The paper’s data'}: "
-        f"what carries over is the comparison of schemes. Every network is trained for {found['epochs']} epochs from nothing, by "
+        f"what carries over is the comparison of schemes. Every network is trained for {counted(found['epochs'], 'epoch')} from nothing, by "
         f"AdamW, with random shifts of 2 pixels{' and mirror images' if found['flip'] else ''}; the teacher is one "
         f"{found['teacher']} of floats, trained likewise, and Apprentice is scheme B. *WRPN* doubles the filters of the first "
         "convolution and stage, *all filters* those of the whole network. First and last layers of narrow networks have 8 bits."

@@ -3,7 +3,7 @@
 import math
 import statistics
 
-__all__ = ["apart", "mean", "over", "percent", "plain", "spread", "table"]
+__all__ = ["apart", "counted", "mean", "over", "percent", "plain", "spread", "table"]
 
 
 def percent(value):
@@ -42,6 +42,11 @@ def mean(found):
 def over(runs, what):
     """The `spread` of a figure over {seed: figures}."""
     return spread(figures[what] for figures in runs.values())
+
+
+def counted(count, what):
+    """So many things, in words."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def plain(value, digits=1):

@@ -54,7 +54,7 @@ class Trial:
         return trained(self.recipe, dataset, build=build, progress=False), {}
 
 
-def network(data, name, seed, *, weights="float", activations=None, sizes=None, **settings):
+def network(data, name, seed, *, weights="float", activations="", sizes=None, **settings):
     """The `Recipe` of a network for images of `data`.
 
     Parameters
@@ -62,13 +62,13 @@ def network(data, name, seed, *, weights="float", activations=None, sizes=None, 
     weights, activations : str
         As `quant.schemes` reads them.
     sizes : dict, optional
-        Of `golden.layer_tables.topology`, beside those that `data` decides.
+        Of `Data.network`.
     settings
         Of `Recipe`.
     """
-    sizes = (*data.sizes, *(sizes or {}).items())
-    chosen = schemes(weights, topology(name, **dict(sizes)))
-    return Recipe(network=name, sizes=sizes, schemes=chosen, activations=activations, seed=seed, **settings)
+    text = data.network(name, **(sizes or {}))
+    chosen = schemes(weights, topology(text))
+    return Recipe(network=text, schemes=chosen, activations=activations, seed=seed, **settings)
 
 
 def judged(model, dataset):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from golden.layer_tables import topology
 from studies.curves import convergence, draw
 from studies.samples import Data
-from studies.tables import apart, mean, over, percent, plain, spread, table
+from studies.tables import apart, counted, mean, over, percent, plain, spread, table
 from studies.trials import Trial, network
 
 __all__ = ["SEEDS", "TITLE", "TRICKS", "markdown", "pictures", "results", "scale", "trials"]
@@ -103,8 +103,8 @@ def trials(scale, seeds):
     """All that is trained."""
     common = {"batch": scale.batch, "rate": 3e-3, "decay": 1e-2, "shift": 1}
     quarter, found = max(1, scale.epochs // 4), []
-    net = topology(scale.network, **dict(scale.data.sizes), **scale.sizes)
-    deep = topology(scale.deep, **dict(scale.data.sizes), width=scale.width)
+    net = topology(scale.data.network(scale.network, **scale.sizes))
+    deep = topology(scale.data.network(scale.deep, width=scale.width))
     for seed in seeds:
 
         def add(row, name, sizes, seed=seed, **given):
@@ -157,7 +157,7 @@ def markdown(found):
     shallow, deep = found["depth"]
     better = "better" if deep["test"]["mean"] > shallow["test"]["mean"] else "not better"
     return [
-        f"{found['title']}. {found['network']}, {found['epochs']} epochs by AdamW, random shifts of a pixel. *ternary*: TWN in all "
+        f"{found['title']}. {found['network']}, {counted(found['epochs'], 'epoch')} by AdamW, random shifts of a pixel. *ternary*: TWN in all "
         "convolutions, from nothing; dense layers and activations are floats, as in the paper, so that accuracy is torch's.",
         table(head, lines),
         "Mean and standard deviation over seeds; differences in points, seed by seed, with * where the means are further "

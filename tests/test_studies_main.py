@@ -8,8 +8,10 @@ import pytest
 import studies.__main__
 import studies.dpred
 import studies.dpred_report
+import studies.study
+import studies.tricks
 
-COMMANDS = ("ristretto", "dpred", "tiles", "compression")
+COMMANDS = ("ristretto", "dpred", "tiles", "compression", "mnist", "methods", "schemes", "tricks", "pruning")
 
 
 def test_pages_are_written_and_copied(tmp_path, monkeypatch, capsys):
@@ -38,8 +40,33 @@ def test_pages_are_written_and_copied(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
+    ("words", "stem", "asked"),
+    [
+        ([], "tricks", (False, None, (0, 1, 2))),
+        (["--full", "--seeds", "7"], "tricks_full", (True, None, (7,))),
+        (["--data", "cifar"], "tricks_data", (False, "cifar", (0, 1, 2))),
+    ],
+)
+def test_a_study_of_trained_networks(tmp_path, monkeypatch, capsys, words, stem, asked):
+    def study(module, named, scale, seeds, build, folder):
+        assert module is studies.tricks and (*scale, tuple(seeds)) == asked and named == stem
+        (folder / f"{stem}.md").write_text("the page")
+        return folder / f"{stem}.md"
+
+    monkeypatch.setitem(studies.__main__.FOLDERS, "tricks", tmp_path)
+    monkeypatch.setattr(studies.study, "study", study)
+    monkeypatch.setattr(studies.tricks, "scale", lambda full, data: (full, data))
+    monkeypatch.setattr(sys, "argv", ["studies", "tricks", *words])
+    studies.__main__.main()
+    assert capsys.readouterr().out == f"the page\nwritten: {tmp_path / stem}.md\n"
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["tricks", "--full", "--data", "x"], "argument --data: not allowed with argument --full"),
+        (["mnist", "--data", "x"], "unrecognized arguments: --data x"),
+        (["methods", "--data", "nowhere"], None),
         ([], "the following arguments are required: command"),
         (["dpred", "--seeds", "1"], "unrecognized arguments: --seeds 1"),
         (["dpread"], f"argument command: invalid choice: 'dpread' (choose from {', '.join(map(repr, COMMANDS))})"),
@@ -48,5 +75,8 @@ def test_pages_are_written_and_copied(tmp_path, monkeypatch, capsys):
 def test_a_wrong_command_is_one_line(words, message):
     run = subprocess.run([sys.executable, "-m", "studies", *words], capture_output=True, text=True)
     assert (run.returncode, run.stdout) == (2, "")
+    if message is None:
+        assert run.stderr.startswith("narrowgate: data must be mnist, ") and run.stderr.endswith("not 'nowhere'\n")
+        return
     plain, quoted = ", ".join(COMMANDS), ", ".join(map(repr, COMMANDS))
     assert run.stderr.replace(plain, quoted) == f"narrowgate: {message}\n"

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from studies.tables import apart, mean, over, percent, plain, spread, table
+from studies.tables import apart, counted, mean, over, percent, plain, spread, table
 
 
 def test_spread_of_three():
@@ -33,3 +33,4 @@ def test_over_seeds():
 def test_tables_and_numbers():
     assert table(["a", "b"], [["x", 1], ["y", plain(1234.56)]]) == "| a | b |\n| --- | ---: |\n| x | 1 |\n| y | 1,234.6 |\n"
     assert percent(0.98765) == "98.77%" and plain(1e6, 0) == "1,000,000"
+    assert counted(1, "epoch") == "1 epoch" and counted(2000, "epoch") == "2,000 epochs"
