@@ -29,8 +29,8 @@ def elements(asked):
     library, found = find(), {}
     for key, (name, settings) in asked.items():
         engine = target(name).engine(**settings)
-        module = f"{name}_pe"
-        mapped = map_design(emit(engine.parts()["pe"], module), module, library, ("area",))["area"]
+        verilog = {part: emit(component, f"{name}_{part}") for part, component in engine.parts().items()}
+        mapped = map_design(verilog["pe"], f"{name}_pe", library, ("area",))["area"]
         products = engine.throughput["per_cycle"] / (engine.rows * engine.cols)
         found[key] = area(mapped, library)["gate_equivalents"] / products
     return found

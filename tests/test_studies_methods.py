@@ -19,7 +19,6 @@ def test_rows_are_schemes_and_targets():
     assert len({row.title for row in ROWS}) == len(ROWS)
     for row in ROWS:
         engine = target(row.target).engine(**row.settings)
-        assert "pe" in engine.parts()
         if row.title != FLOAT:
             assert schemes(row.weights, net)[0] == "int8" == schemes(row.weights, net)[-1] and engine.w.width <= 8
             activation_schemes(row.activations, net)
