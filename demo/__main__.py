@@ -107,7 +107,7 @@ def main():
     from quant.results import result
 
     real = result(recipe("lenet", "float"))
-    ternary = result(recipe("lenet", "ternary"))
+    ternary = result(recipe("lenet", "ternary,edges=ternary"))
     print(f"      float {real.figures['test']:.2%}, ternary {ternary.figures['test']:.2%}; artefact {ternary.artefact}")
 
     test = mnist().test

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from golden.errors import InputError
-from golden.formats import Integer, Minifloat
+from golden.formats import Codebook, Integer, Minifloat
 
 __all__ = ["PRECISION", "Rounded", "fp32_sums", "significant_bits"]
 
@@ -52,6 +52,8 @@ def significant_bits(fmt):
         return fmt.mantissa_bits + 1
     if isinstance(fmt, Integer):
         return fmt.width - fmt.signed
+    if isinstance(fmt, Codebook):
+        return significant_bits(fmt.entry)
     return 1
 
 

@@ -1,6 +1,6 @@
 """Convolution as a matrix multiplication: ``y = A W``, a row of A for each output pixel, a column of W for each filter.
 
-Along K, patches and filters run through input channel, then kernel row, then kernel column. Padding is zero.
+Along K, patches and filters run through input channel, then kernel row, then kernel column. `fill` is what pads.
 """
 
 from golden.gemm import product
@@ -8,9 +8,9 @@ from golden.gemm import product
 __all__ = ["lower", "lower_weights", "raise_", "convolve"]
 
 
-def lower(window, x):
+def lower(window, x, fill=0):
     """A [N * OH * OW, C * KH * KW]: the patches of `x` [N, C, H, W], images first, then rows, then columns."""
-    patches = window.views(x).transpose(0, 2, 3, 1, 4, 5)
+    patches = window.views(x, fill).transpose(0, 2, 3, 1, 4, 5)
     n, oh, ow, c, kh, kw = patches.shape
     return patches.reshape(n * oh * ow, c * kh * kw)
 
@@ -26,7 +26,7 @@ def raise_(y, size):
     return y.reshape(len(y) // (oh * ow), oh, ow, y.shape[1]).transpose(0, 3, 1, 2)
 
 
-def convolve(window, x, w, bound):
+def convolve(window, x, w, bound, fill=0):
     """What `lower`, an exact GEMM and `raise_` give, [N, M, OH, OW], at the speed of BLAS.
 
     The patches are laid out with the image number innermost, so that they are copied in long runs when `x` lies in
@@ -39,7 +39,7 @@ def convolve(window, x, w, bound):
     bound : int
         No sum of magnitudes of products exceeds it.
     """
-    patches = window.views(x).transpose(1, 4, 5, 2, 3, 0)
+    patches = window.views(x, fill).transpose(1, 4, 5, 2, 3, 0)
     c, kh, kw, oh, ow, n = patches.shape
     y = product(w.reshape(len(w), c * kh * kw), patches.reshape(c * kh * kw, oh * ow * n), bound)
     return y.reshape(len(w), oh, ow, n).transpose(3, 0, 1, 2)

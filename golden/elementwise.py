@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from golden.errors import InputError
-from golden.formats import Integer, Minifloat, fitting
-from golden.requant import check_vectors, to_format
+from golden.formats import Binary, Integer, Minifloat, PowerOfTwo, fitting
+from golden.requant import check_sum, check_vectors, to_format
 
 __all__ = ["AddSpec", "Adder", "add"]
 
@@ -22,15 +22,16 @@ class AddSpec:
     ----------
     a, b : Integer or Minifloat
         Formats of the operands.
-    y : Integer or Minifloat
-        Format of the results; its limits are the saturation, and the rounding to a minifloat is the format's own.
+    y : Integer, Minifloat, Binary or PowerOfTwo
+        Format of the results; its limits are the saturation, and rounding other than to integers is the format's own.
     m_width, d_width : int
-        Bits of the signed multipliers, 2 to 32, and of the signed offset, 2 to 61. The sum must fit 62 bits.
+        Bits of the signed multipliers, 2 to 32, and of the signed offset, 2 to 61. The sum must fit 62 bits, 54 where
+        results are powers of two.
     """
 
     a: Integer | Minifloat
     b: Integer | Minifloat
-    y: Integer | Minifloat
+    y: Integer | Minifloat | Binary | PowerOfTwo
     m_width: int = 16
     d_width: int = 48
 
@@ -38,8 +39,7 @@ class AddSpec:
         for what, width, most in (("m_width", self.m_width, 32), ("d_width", self.d_width, 61)):
             if not 2 <= width <= most:
                 raise InputError(f"{what} must be 2 to {most}, not {width}")
-        if self.sum_width > 62:
-            raise InputError(f"a * m_a + b * m_b + d needs {self.sum_width} bits; allowed: up to 62")
+        check_sum("a * m_a + b * m_b + d", self.sum_width, self.y)
 
     @property
     def sum_width(self):

@@ -8,7 +8,7 @@ import numpy as np
 
 from golden import conv
 from golden.errors import InputError
-from golden.formats import UnitFormat, parse
+from golden.formats import Binary, UnitFormat, parse
 from golden.gemm import Exact, GemmSpec, bound, product
 from golden.graph import Tensor
 from golden.mac import MacSpec, finish, ordered, parts
@@ -76,7 +76,7 @@ class GemmOperation(Operation):
 
 
 class Convolution(GemmOperation):
-    """Convolution of images with filters [M, C, KH, KW], zero-padded."""
+    """Convolution of images with filters [M, C, KH, KW], padded with `fill`, which is zero unless an operation says more."""
 
     axes = 4
     geometry = {"stride": 1, "padding": 0}
@@ -88,17 +88,21 @@ class Convolution(GemmOperation):
         self.window = Window(
             kernel=self.w.shape[2:], stride=self.attributes["stride"], padding=self.attributes["padding"]
         )
-        a = self.inputs[0].format
-        if any(self.window.padding) and not a.holds(np.int64(0)):
-            raise InputError(f"images of {a} cannot be padded, they have no zero")
+        self.fill = self.filling()
+        if any(self.window.padding) and not self.inputs[0].format.holds(np.int64(self.fill)):
+            raise InputError(f"images of {self.inputs[0].format} cannot be padded, they have no zero")
         self.size = self.window.size(height, width)
         return (len(self.w), *self.size)
 
+    def filling(self):
+        """The integer that pads."""
+        return 0
+
     def multiply(self, x, w, bound):
-        return conv.convolve(self.window, x, w, bound)
+        return conv.convolve(self.window, x, w, bound, self.fill)
 
     def matrices(self, x):
-        return conv.lower(self.window, x), conv.lower_weights(self.w)
+        return conv.lower(self.window, x, self.fill), conv.lower_weights(self.w)
 
     def raised(self, y):
         return conv.raise_(y, self.size)
@@ -200,10 +204,18 @@ class Mac(GemmOperation):
 
 
 class Conv(Convolution, Sums):
-    """Convolution, as sums."""
+    """Convolution, as sums. Images are padded with the attribute `fill`: 0, if it is left out, and -1 of binary images."""
 
     name = "conv"
-    settings = Sums.own | Convolution.geometry
+    settings = Sums.own | Convolution.geometry | {"fill": None}
+
+    def filling(self):
+        fill, a = self.attributes["fill"], self.inputs[0].format
+        if fill is None:
+            return -1 if isinstance(a, Binary) else 0
+        if type(fill) is not int or not -(1 << 63) <= fill < 1 << 63 or not a.holds(np.int64(fill)):
+            raise InputError(f"fill must be an integer of {a} or null, not {fill!r}")
+        return fill
 
 
 class Dense(FullyConnected, Sums):

@@ -1,127 +1,116 @@
-"""Shapes of the layers of published networks, built from short descriptions of their architectures.
+"""Published networks, built from short descriptions of their architectures; what a layer costs follows from its row.
 
-Pooling, normalisation and activations have no rows; they stand in the sizes of the layers behind them.
+Each takes ``shape`` of an image, ``classes`` and ``width``, which multiplies the filters. Batch normalisation stands
+where the originals have it, and in place of the local response normalisation of AlexNet, GoogLeNet and CIFAR-10 Full.
+Dropout, which changes nothing once a network is trained, is left out.
 """
 
-from dataclasses import dataclass
+import inspect
 
 from golden.errors import InputError
+from golden.residual import bottlenecks, plain_blocks, resnet_cifar, scaled
+from golden.topology import Row, Topology
+from golden.window import Window
 
-__all__ = ["NETWORKS", "Row", "network_rows"]
+__all__ = ["NETWORKS", "Row", "fitted", "network_rows", "topology"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One layer, for one image.
-
-    Parameters
-    ----------
-    name, kind : str
-        `kind` is "conv" or "dense".
-    n, m : int
-        Input channels and filters, of all groups.
-    k, s, pad : int
-        Square kernel, stride, zero padding.
-    h, w : int
-        Height and width of the input.
-    groups : int
-        Each group of filters sees its own ``n / groups`` channels.
-    """
-
-    name: str
-    kind: str
-    n: int
-    m: int
-    k: int = 1
-    s: int = 1
-    pad: int = 0
-    h: int = 1
-    w: int = 1
-    groups: int = 1
-
-    @property
-    def out(self):
-        """Height and width of the output."""
-        return tuple((size + 2 * self.pad - self.k) // self.s + 1 for size in (self.h, self.w))
-
-    @property
-    def gemm(self):
-        """(windows, products of a sum, filters) of the matrix product of one group."""
-        return self.out[0] * self.out[1], self.n // self.groups * self.k**2, self.m // self.groups
-
-    @property
-    def weights(self):
-        """Number of weights, biases left out."""
-        return self.m * self.n // self.groups * self.k**2
-
-    @property
-    def inputs(self):
-        """Number of input values."""
-        return self.n * self.h * self.w
-
-    @property
-    def macs(self):
-        """Number of products."""
-        return self.weights * self.out[0] * self.out[1]
+HALF = Window(kernel=2, stride=2)
+CAFFE = Window(kernel=3, stride=2, ceil_mode=True)  # its last window need not be whole
+IMAGENET = (3, 224, 224)
 
 
-class Rows:
-    """Collects rows, following the shape of what the last one made: channels `n`, height and width `h`."""
-
-    def __init__(self, n, h):
-        self.found, self.n, self.h = [], n, h
-
-    def conv(self, name, m, k, s=1, pad=0, groups=1):
-        row = Row(name=name, kind="conv", n=self.n, m=m, k=k, s=s, pad=pad, h=self.h, w=self.h, groups=groups)
-        self.found.append(row)
-        self.n, self.h = m, row.out[0]
-
-    def pool(self, k=3, s=2):
-        """Pooling, which has no row, with a last window that need not be whole, as Caffe does it."""
-        self.h = (self.h - k + s - 1) // s + 1
-
-    def dense(self, name, m):
-        self.found.append(Row(name=name, kind="dense", n=self.n * self.h**2, m=m))
-        self.n, self.h = m, 1
-
-
-def lenet():
-    """Caffe's LeNet on 28 x 28 pixels."""
-    net = Rows(1, 28)
+def lenet(shape=(1, 28, 28), classes=10, width=1):
+    """Caffe's LeNet, with batch normalisation and a ReLU behind every layer but the last."""
+    net = Topology(shape)
     for name, m in (("conv1", 20), ("conv2", 50)):
-        net.conv(name, m, 5)
-        net.pool(2)
-    net.dense("ip1", 500)
-    net.dense("ip2", 10)
-    return net.found
+        net.conv(name, scaled(m, width), 5, pool=HALF)
+    net.dense("ip1", scaled(500, width))
+    net.logits("ip2", classes)
+    return net
 
 
-def alexnet():
+def lenet_caffe(shape=(1, 28, 28), classes=10, width=1):
+    """Caffe's LeNet, after LeCun et al.: biases, and a ReLU behind ip1 alone.
+
+    Caffe's bias of ip2 is left out, so that the sums are the logits.
+    """
+    net = Topology(shape)
+    for name, m in (("conv1", 20), ("conv2", 50)):
+        net.conv(name, scaled(m, width), 5, norm="bias", relu=False, pool=HALF)
+    net.dense("ip1", scaled(500, width), norm="bias")
+    net.logits("ip2", classes)
+    return net
+
+
+def cifar10_full(shape=(3, 32, 32), classes=10, width=1):
+    """Caffe's "CIFAR-10 Full"."""
+    net = Topology(shape)
+    net.conv("conv1", scaled(32, width), 5, pad=2, pool=CAFFE)
+    for name, m in (("conv2", 32), ("conv3", 64)):
+        net.conv(name, scaled(m, width), 5, pad=2)
+        net.average_pool(f"{name}_average", CAFFE)
+    net.logits("ip1", classes)
+    return net
+
+
+def alexnet(shape=(3, 227, 227), classes=1000, width=1):
     """Krizhevsky et al., 2012; conv2, conv4 and conv5 in two groups."""
-    net = Rows(3, 227)
-    net.conv("conv1", 96, 11, s=4)
-    net.pool()
-    net.conv("conv2", 256, 5, pad=2, groups=2)
-    net.pool()
-    net.conv("conv3", 384, 3, pad=1)
-    net.conv("conv4", 384, 3, pad=1, groups=2)
-    net.conv("conv5", 256, 3, pad=1, groups=2)
-    net.pool()
-    for name, m in (("fc6", 4096), ("fc7", 4096), ("fc8", 1000)):
-        net.dense(name, m)
-    return net.found
+    net = Topology(shape)
+    net.conv("conv1", scaled(96, width), 11, s=4, pool=CAFFE)
+    net.conv("conv2", scaled(256, width), 5, pad=2, groups=2, pool=CAFFE)
+    net.conv("conv3", scaled(384, width), 3, pad=1)
+    net.conv("conv4", scaled(384, width), 3, pad=1, groups=2)
+    net.conv("conv5", scaled(256, width), 3, pad=1, groups=2, pool=CAFFE)
+    net.dense("fc6", scaled(4096, width))
+    net.dense("fc7", scaled(4096, width))
+    net.logits("fc8", classes)
+    return net
 
 
-def vgg16():
+def vgg(net, stages, width):
+    """Append stages of 3 x 3 convolutions (filters, layers), each with a pooling behind it."""
+    for stage, (m, layers) in enumerate(stages, 1):
+        for i in range(1, layers + 1):
+            net.conv(f"conv{stage}_{i}", scaled(m, width), 3, pad=1, pool=HALF if i == layers else None)
+    return net
+
+
+def vgg16(shape=IMAGENET, classes=1000, width=1):
     """Simonyan and Zisserman, 2014, configuration D."""
-    net = Rows(3, 224)
-    for stage, (m, layers) in enumerate(((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)), 1):
-        for layer in range(1, layers + 1):
-            net.conv(f"conv{stage}_{layer}", m, 3, pad=1)
-        net.pool(2)
-    for name, m in (("fc6", 4096), ("fc7", 4096), ("fc8", 1000)):
-        net.dense(name, m)
-    return net.found
+    net = vgg(Topology(shape), ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)), width)
+    net.dense("fc6", scaled(4096, width))
+    net.dense("fc7", scaled(4096, width))
+    net.logits("fc8", classes)
+    return net
+
+
+def vgg_cifar(shape=(3, 32, 32), classes=10, width=1):
+    """The convolutions of VGG-16 for small images, and two dense layers, as is usual for CIFAR-10."""
+    net = vgg(Topology(shape), ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)), width)
+    net.dense("fc1", scaled(512, width))
+    net.logits("fc2", classes)
+    return net
+
+
+def vgg_small(shape=(1, 28, 28), classes=10, width=1):
+    """VGG in small: three stages of two convolutions with 16, 32 and 64 filters, and two dense layers."""
+    net = vgg(Topology(shape), ((16, 2), (32, 2), (64, 2)), width)
+    net.dense("fc1", scaled(128, width))
+    net.logits("fc2", classes)
+    return net
+
+
+def mlp(m):
+    """Three dense layers of `m` neurons and the classifier."""
+
+    def made(shape=(1, 28, 28), classes=10, width=1):
+        net = Topology(shape)
+        for name in ("fc1", "fc2", "fc3"):
+            net.dense(name, scaled(m, width))
+        net.logits("fc4", classes)
+        return net
+
+    return made
 
 
 INCEPTIONS = {  # filters of 1x1; 3x3 reduce, 3x3; 5x5 reduce, 5x5; pool projection
@@ -137,59 +126,137 @@ INCEPTIONS = {  # filters of 1x1; 3x3 reduce, 3x3; 5x5 reduce, 5x5; pool project
 }
 
 
-def googlenet():
+def googlenet(shape=IMAGENET, classes=1000, width=1):
     """Szegedy et al., 2014, with Caffe's pooling and without the auxiliary classifiers."""
-    net = Rows(3, 224)
-    net.conv("conv1/7x7_s2", 64, 7, s=2, pad=3)
-    net.pool()
-    net.conv("conv2/3x3_reduce", 64, 1)
-    net.conv("conv2/3x3", 192, 3, pad=1)
-    for module, (one, reduce3, three, reduce5, five, projection) in INCEPTIONS.items():
-        if module in ("3a", "4a", "5a"):
-            net.pool()
-        n = net.n
-        branches = (("1x1", one, 1, None), ("3x3", three, 3, reduce3), ("5x5", five, 5, reduce5))
-        for name, m, k, reduced in (*branches, ("pool_proj", projection, 1, None)):
-            net.n = n
-            if reduced is not None:
-                net.conv(f"inception_{module}/{name}_reduce", reduced, 1)
-            net.conv(f"inception_{module}/{name}", m, k, pad=k // 2)
-        net.n = one + three + five + projection
-    net.h = 1  # global average pooling
-    net.dense("loss3/classifier", 1000)
-    return net.found
+    net = Topology(shape)
+    net.conv("conv1/7x7_s2", scaled(64, width), 7, s=2, pad=3, pool=CAFFE)
+    net.conv("conv2/3x3_reduce", scaled(64, width), 1)
+    net.conv("conv2/3x3", scaled(192, width), 3, pad=1, pool=CAFFE)
+    for module, filters in INCEPTIONS.items():
+        one, reduce3, three, reduce5, five, projection = (scaled(m, width) for m in filters)
+        name, source = f"inception_{module}", net.output
+        parts = [net.conv(f"{name}/1x1", one, 1, linear=True)]
+        for part, reduced, m, k in (("3x3", reduce3, three, 3), ("5x5", reduce5, five, 5)):
+            net.conv(f"{name}/{part}_reduce", reduced, 1, source=source)
+            parts.append(net.conv(f"{name}/{part}", m, k, pad=k // 2, linear=True))
+        net.max_pool(f"{name}/pool", Window(kernel=3, stride=1, padding=1), source=source)
+        parts.append(net.conv(f"{name}/pool_proj", projection, 1, linear=True))
+        net.concat(f"{name}/output", *parts, pool=CAFFE if module in ("3b", "4e") else None)
+    net.average_pool("average")
+    net.logits("loss3/classifier", classes)
+    return net
 
 
-def resnet34():
-    """He et al., 2015; projections where the shape changes."""
-    net = Rows(3, 224)
-    net.conv("conv1", 64, 7, s=2, pad=3)
-    net.pool()
-    for stage, (m, blocks) in enumerate(((64, 3), (128, 4), (256, 6), (512, 3)), 2):
-        for block in range(1, blocks + 1):
-            name, n, h = f"conv{stage}_{block}", net.n, net.h
-            s = 1 if n == m else 2
-            net.conv(f"{name}_a", m, 3, s=s, pad=1)
-            net.conv(f"{name}_b", m, 3, pad=1)
-            if s == 2:
-                net.n, net.h = n, h
-                net.conv(f"{name}_proj", m, 1, s=s)
-    net.h = 1  # global average pooling
-    net.dense("fc", 1000)
-    return net.found
+FIRES = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128), 6: (48, 192), 7: (48, 192), 8: (64, 256), 9: (64, 256)}
 
 
-NETWORKS = {"lenet": lenet, "alexnet": alexnet, "vgg16": vgg16, "googlenet": googlenet, "resnet34": resnet34}
+def squeezenet(shape=(3, 227, 227), classes=1000, width=1):
+    """Iandola et al., 2016, version 1.0: fire modules squeeze with 1 x 1, and expand with 1 x 1 beside 3 x 3.
+
+    Its classifier is a convolution, padded as in its Caffe file; the averages of its sums are the logits.
+    """
+    net = Topology(shape)
+    net.conv("conv1", scaled(96, width), 7, s=2, pool=CAFFE)
+    for module, (squeeze, expand) in FIRES.items():
+        name, m = f"fire{module}", scaled(expand, width)
+        source = net.conv(f"{name}/squeeze1x1", scaled(squeeze, width), 1)
+        parts = [net.conv(f"{name}/expand1x1", m, 1, source=source, linear=True)]
+        parts.append(net.conv(f"{name}/expand3x3", m, 3, pad=1, source=source, linear=True))
+        net.concat(f"{name}/concat", *parts, pool=CAFFE if module in (4, 8) else None)
+    net.conv("conv10", classes, 1, pad=1)
+    net.average_pool("pool10", linear=True)
+    return net
 
 
-def network_rows(name):
-    """The rows of the network called `name`.
+NETWORKS = {
+    "lenet": lenet,
+    "lenet_caffe": lenet_caffe,
+    "mlp64": mlp(64),
+    "mlp256": mlp(256),
+    "mlp1024": mlp(1024),
+    "vgg_small": vgg_small,
+    "vgg_cifar": vgg_cifar,
+    "cifar10_full": cifar10_full,
+    "resnet8": resnet_cifar(1),
+    "resnet20": resnet_cifar(3),
+    "resnet44": resnet_cifar(7),
+    "resnet56": resnet_cifar(9),
+    "resnet110": resnet_cifar(18),
+    "alexnet": alexnet,
+    "vgg16": vgg16,
+    "googlenet": googlenet,
+    "squeezenet": squeezenet,
+    "resnet18": plain_blocks((2, 2, 2, 2)),
+    "resnet34": plain_blocks((3, 4, 6, 3)),
+    "resnet50": bottlenecks((3, 4, 6, 3)),
+    "resnet101": bottlenecks((3, 4, 23, 3)),
+    "resnet152": bottlenecks((3, 8, 36, 3)),
+}
+
+
+def number(text):
+    """What a number is that is written as text, whole if it can be."""
+    found = float(text)
+    return int(found) if found == int(found) else found
+
+
+TYPES = {
+    "shape": lambda text: tuple(int(part) for part in text.split("x")),
+    "classes": int,
+    "width": number,
+    "first": number,
+}
+
+
+def spelled(text):
+    """(name, settings) of a network as text."""
+    name, _, rest = text.partition(":")
+    if name not in NETWORKS:
+        raise InputError(f"no network is called {name!r}; allowed: {', '.join(NETWORKS)}")
+    allowed, settings = inspect.signature(NETWORKS[name]).parameters, {}
+    for part in rest.split(",") if rest else ():
+        key, _, value = part.partition("=")
+        if key not in allowed:
+            raise InputError(f"network {name} has no setting {key!r}; allowed: {', '.join(allowed)}")
+        try:
+            settings[key] = TYPES[key](value)
+        except (ValueError, OverflowError):
+            raise InputError(f"setting {key} of network {name} must be a number, or CxHxW, not {value!r}") from None
+    return name, settings
+
+
+def topology(text):
+    """The `Topology` of a network: its name, and settings behind a colon.
+
+    ``resnet20:width=2,shape=1x28x28,classes=10``: `width` is of all filters, `first`, of the residual networks for CIFAR,
+    of those of the first third of the layers.
 
     Raises
     ------
     InputError
-        If there is none.
+        If there is no such network, it has no such setting, or it cannot be built with them.
     """
-    if name not in NETWORKS:
-        raise InputError(f"no layer table is called {name!r}; allowed: {', '.join(NETWORKS)}")
-    return NETWORKS[name]()
+    name, settings = spelled(text)
+    return NETWORKS[name](**settings)
+
+
+def fitted(text, shape, classes):
+    """`text`, with the shape and the classes of data in place of those that it says or means.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of an image: channels, height, width.
+    classes : int
+    """
+    name, settings = spelled(text)
+    usual = {key: p.default for key, p in inspect.signature(NETWORKS[name]).parameters.items()}
+    settings = usual | settings | {"shape": tuple(shape), "classes": classes}
+    words = settings | {"shape": "x".join(map(str, shape))}
+    said = [f"{key}={words[key]}" for key in usual if settings[key] != usual[key]]
+    return f"{name}:{','.join(said)}" if said else name
+
+
+def network_rows(text):
+    """The rows of the layers of a network; see `topology`."""
+    return topology(text).rows

@@ -7,7 +7,7 @@ import numpy as np
 
 from golden.accumulate import PRECISION, Rounded, fp32_sums, significant_bits
 from golden.errors import InputError
-from golden.formats import PowerOfTwo, UnitFormat
+from golden.formats import Codebook, PowerOfTwo, UnitFormat
 from golden.gemm import bound, greatest, product
 from golden.wide import FLOAT, ODD, WIDEST, limbs, split, total
 
@@ -56,6 +56,8 @@ class MacSpec:
             raise InputError(f"relu must be true or false, not {self.relu!r}")
         if self.relu and not self.y.holds(np.int64(0)):
             raise InputError(f"relu needs results with a zero, not {self.y}")
+        if isinstance(self.y, Codebook):
+            raise InputError(f"results cannot be rounded to a codebook, {self.y}")
         if self.rounded is not None:
             self.check_rounded()
         elif self.longest_total >= FLOAT:

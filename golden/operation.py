@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from golden.errors import InputError
-from golden.formats import Integer, Minifloat, parse
+from golden.formats import Binary, Integer, Minifloat, PowerOfTwo, parse
 
 __all__ = [
     "REQUIRED",
@@ -96,7 +96,7 @@ def integers(format, what):
 
 
 def roundable(format, what):
-    """`format`, if it is one that sums are rounded to: an `Integer` or a `Minifloat`."""
+    """`format`, if its numbers can be added up: an `Integer` or a `Minifloat`."""
     if not isinstance(format, Integer | Minifloat):
         raise InputError(f"{what} must be integers or minifloats, not {format}")
     return format
@@ -104,7 +104,11 @@ def roundable(format, what):
 
 def result_format(operation):
     """The attribute `format` of `operation`, if sums are rounded to it."""
-    return roundable(parse(operation.attributes["format"]), f"results of {operation.name}")
+    format = parse(operation.attributes["format"])
+    if not isinstance(format, Integer | Minifloat | Binary | PowerOfTwo):
+        allowed = "integers, minifloats, binary or powers of two"
+        raise InputError(f"results of {operation.name} must be {allowed}, not {format}")
+    return format
 
 
 def vectors(parameters, roles):

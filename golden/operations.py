@@ -171,6 +171,33 @@ class Concat(Operation):
         return np.concatenate(inputs, axis=CHANNELS)
 
 
+class Shortcut(Operation):
+    """Every `stride`-th pixel of an image, and channels of zeros behind its own, up to `channels` in all.
+
+    Source: He et al., Deep Residual Learning for Image Recognition, section 3.3, option A.
+    """
+
+    name = "shortcut"
+    settings = {"channels": REQUIRED, "stride": 1}
+
+    def prepare(self):
+        (x,) = self.inputs
+        found, height, width = image(x)
+        self.window = Window(kernel=1, stride=self.attributes["stride"])
+        channels = self.attributes["channels"]
+        if type(channels) is not int or channels < found:
+            raise InputError(f"channels must be an integer of at least the {found} of the input, not {channels!r}")
+        if channels > found and not x.format.holds(np.int64(0)):
+            raise InputError(f"images of {x.format} cannot get channels of zeros, they have no zero")
+        return Tensor(x.format, (channels, *self.window.size(height, width)), x.unit)
+
+    def run(self, x):
+        down, right = self.window.stride
+        y = np.zeros_like(x, shape=(len(x), *self.output.shape))
+        y[:, : x.shape[1]] = x[:, :, ::down, ::right]
+        return y
+
+
 class Flatten(Operation):
     """An image as features: channel, then row, then column."""
 
@@ -199,6 +226,7 @@ OPERATIONS = {
         AveragePool,
         Lrn,
         Concat,
+        Shortcut,
         Flatten,
     )
 }

@@ -1,16 +1,28 @@
 """Requantisation: accumulators back to narrow activations, with one rounding."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
 from golden.errors import InputError
-from golden.formats import Integer, Minifloat
+from golden.formats import Binary, Integer, Minifloat, PowerOfTwo
 from golden.wide import total
 
-__all__ = ["RequantSpec", "Requantiser", "check_vectors", "fold_affine", "requant", "shift_rne", "to_format"]
+__all__ = [
+    "RequantSpec",
+    "Requantiser",
+    "check_sum",
+    "check_vectors",
+    "fold_affine",
+    "fold_sign",
+    "requant",
+    "shift_rne",
+    "to_format",
+]
 
 HALF = 31  # bits of the lower half of a 62-bit sum
+IN_FLOATS = 54  # bits of the sums that float64 holds with their sign
 
 
 def shift_rne(x, s):
@@ -27,6 +39,13 @@ def to_format(y, sums, s):
         return np.clip(shift_rne(sums, s), y.lo, y.hi).astype(y.dtype)
     wide = total([(sums & ((1 << HALF) - 1), 0), (sums >> HALF, HALF)], 1 << 62)
     return y.nearest(np.ldexp(wide, y.exponent - s)).astype(y.dtype)
+
+
+def check_sum(what, width, y):
+    """Refuse sums of `width` bits that cannot be rounded once to the format `y`; `what` names them."""
+    most = IN_FLOATS if isinstance(y, PowerOfTwo) else 2 * HALF  # the root of 2 has no odd neighbour (`golden.wide`)
+    if width > most:
+        raise InputError(f"{what} needs {width} bits; allowed: up to {most}")
 
 
 def check_vectors(limits, *vectors):
@@ -49,21 +68,22 @@ class RequantSpec:
     """``y = sat(rne((x * m[c] + b[c]) * 2**-s[c]))``, per channel c.
 
     ``m = 1`` is a change of unit (dynamic fixed point), a `y` without negative numbers is a ReLU, batch normalisation
-    is an `m` of either sign and a `b`.
+    is an `m` of either sign and a `b`. Binary results are the sign of the sum, +1 where ``x * m[c] + b[c] >= 0``: with
+    `m` of -1, 0 or +1, a direction, and ``b = -threshold``, that is a threshold of accumulators.
 
     Parameters
     ----------
     x : Integer
         Format of the accumulators, signed.
-    y : Integer or Minifloat
-        Format of the results; its limits are the saturation, and the rounding to a minifloat is the format's own.
+    y : Integer, Minifloat, Binary or PowerOfTwo
+        Format of the results; its limits are the saturation, and rounding other than to integers is the format's own.
     m_width, b_width : int
         Bits of the signed multiplier, 2 to 32, and of the signed addend at the scale of the product. The sum
-        ``x * m + b`` must fit 62 bits.
+        ``x * m + b`` must fit 62 bits, 54 where results are powers of two.
     """
 
     x: Integer = Integer(32, signed=True)
-    y: Integer
+    y: Integer | Minifloat | Binary | PowerOfTwo
     m_width: int = 16
     b_width: int = 48
 
@@ -73,8 +93,7 @@ class RequantSpec:
         for what, width, most in (("m_width", self.m_width, 32), ("b_width", self.b_width, 61)):
             if not 2 <= width <= most:
                 raise InputError(f"{what} must be 2 to {most}, not {width}")
-        if self.sum_width > 62:
-            raise InputError(f"x * m + b needs {self.sum_width} bits; allowed: up to 62")
+        check_sum("x * m + b", self.sum_width, self.y)
 
     @property
     def m(self):
@@ -93,8 +112,8 @@ class RequantSpec:
 
     @property
     def s_limit(self):
-        """Greatest shift: one more changes nothing, as every sum then rounds to 0."""
-        return self.sum_width
+        """Greatest shift: one more changes nothing, as every sum then rounds to 0. Of a sign, no shift changes any."""
+        return 0 if isinstance(self.y, Binary) else self.sum_width
 
     @property
     def s_width(self):
@@ -122,7 +141,7 @@ class Requantiser:
     def __init__(self, spec, m, b, s):
         self.spec = spec
         self.m, self.b, self.s = spec.check_parameters(m, b, s)
-        self.in_floats = spec.sum_width <= 54
+        self.in_floats = spec.sum_width <= IN_FLOATS
 
     def __call__(self, x, axis):
         """The results for `x`, whose channels lie along `axis`, in the smallest dtype of the format."""
@@ -135,7 +154,7 @@ class Requantiser:
         unit = 2.0**-s
         sums = x * (m * unit)
         sums += b * unit
-        if isinstance(y, Minifloat):
+        if not isinstance(y, Integer):
             return y.nearest(np.ldexp(sums, y.exponent)).astype(y.dtype)
         np.rint(sums, out=sums)
         np.clip(sums, y.lo, y.hi, out=sums)
@@ -156,6 +175,16 @@ def requant(spec, x, m, b, s, axis=-1):
     return requantiser(x, axis).astype(np.int64)
 
 
+def reals(scale, offset):
+    """`scale` and `offset` as float64 vectors, if they are finite and of one length."""
+    scale, offset = np.atleast_1d(scale).astype(np.float64), np.atleast_1d(offset).astype(np.float64)
+    if scale.ndim != 1 or scale.shape != offset.shape:
+        raise InputError(f"scale and offset must be vectors of one length, not {scale.shape} and {offset.shape}")
+    if not (np.isfinite(scale).all() and np.isfinite(offset).all()):
+        raise InputError("scale and offset must be finite")
+    return scale, offset
+
+
 def fold_affine(spec, scale, offset):
     """Integers (m, b, s) per channel, such that ``(x * m + b) * 2**-s`` is close to ``x * scale + offset``.
 
@@ -171,11 +200,7 @@ def fold_affine(spec, scale, offset):
     InputError
         If a scale or an offset is not finite, or is too large for any shift.
     """
-    scale, offset = np.atleast_1d(scale).astype(np.float64), np.atleast_1d(offset).astype(np.float64)
-    if scale.ndim != 1 or scale.shape != offset.shape:
-        raise InputError(f"scale and offset must be vectors of one length, not {scale.shape} and {offset.shape}")
-    if not (np.isfinite(scale).all() and np.isfinite(offset).all()):
-        raise InputError("scale and offset must be finite")
+    scale, offset = reals(scale, offset)
     shifts = np.arange(spec.s_limit + 1)
     with np.errstate(over="ignore"):  # an infinity does not fit
         m = np.rint(scale[:, None] * 2.0**shifts)
@@ -187,3 +212,31 @@ def fold_affine(spec, scale, offset):
     s = fits.shape[1] - 1 - np.argmax(fits[:, ::-1], axis=1)
     rows = np.arange(len(s))
     return m[rows, s].astype(np.int64), b[rows, s].astype(np.int64), s
+
+
+def fold_sign(spec, scale, offset):
+    """Integers (m, b, s) per channel, such that the binary results are the sign of ``x * scale + offset``, +1 of 0.
+
+    Exact, for any sign of the scale: `m` is the direction and ``-b`` the least ``m * x`` that gives +1; `s` is 0. Where
+    all accumulators give the same result, `b` lies just beyond what they reach. A scale of 0 leaves the offset's sign.
+
+    Parameters
+    ----------
+    spec : RequantSpec
+        With room for a `b` one bit longer than the accumulators.
+    scale, offset : arrays of one length
+
+    Raises
+    ------
+    InputError
+        If a scale or an offset is not finite, or there is no room for `b`.
+    """
+    scale, offset = reals(scale, offset)
+    limit = 1 << (spec.x.width - 1)
+    if limit > spec.b_limit:
+        raise InputError(f"thresholds of {spec.x} need a b_width of {spec.x.width + 1} or more, not {spec.b_width}")
+    m, b = np.sign(scale).astype(np.int64), np.where(offset < 0, -1, 0)
+    for c in np.flatnonzero(m):
+        least = Fraction(offset[c]) // Fraction(abs(scale[c]))
+        b[c] = min(max(least, -limit - 1), limit)
+    return m, b.astype(np.int64), np.zeros(len(m), np.int64)

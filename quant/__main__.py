@@ -8,17 +8,24 @@ def parser():
     from quant import approximation  # not above: without torch, `command` says what is missing
     from quant.cache import BUILD
     from quant.models import NETWORKS
-    from quant.quantisers import WEIGHTS
     from quant.recipes import METHODS
+    from quant.schemes import ACTIVATIONS, WEIGHTS, listed
 
     program = Parser(prog="python -m quant", description="Train networks, quantise them, export them to golden.")
     commands = program.add_subparsers(dest="command", required=True, parser_class=Parser)
     train = commands.add_parser("train", help="train a network, or find it trained, and say what it reaches")
-    train.add_argument("network", help=f"one of {', '.join(NETWORKS)}")
+    settings = "resnet20:width=2 has twice the filters, resnet20:first=2 in the first third of its layers alone"
+    train.add_argument("network", help=f"one of {', '.join(NETWORKS)}; {settings}")
     train.add_argument(
         "--weights",
         default="float",
-        help=f"float, or one of {', '.join(WEIGHTS)} for all layers, then LAYER=SCHEME for some: ternary,conv1=int8",
+        help=f"{listed(WEIGHTS)}; the first and the last layer have 8 bits, or edges=SCHEME; LAYER=SCHEME for some",
+    )
+    train.add_argument(
+        "--activations",
+        default="",
+        help=f"{listed(ACTIVATIONS)}; by default int8, or float with float weights; what the last layer reads has 8 bits, or "
+        "edges=SCHEME; NODE=SCHEME for some; input=SCHEME for the pixels",
     )
     train.add_argument("--data", default="mnist", help="mnist, fashion-mnist, or a folder of CIFAR-10 or ImageNet")
     train.add_argument("--method", default="", help=f"one or more of {', '.join(METHODS)}, joined by +")
@@ -35,6 +42,7 @@ def parser():
 
 def main():
     arguments = parser().parse_args()
+    from golden.layer_tables import fitted
     from quant import approximation
     from quant.accuracy import accuracy, markdown
     from quant.cache import trained
@@ -50,8 +58,12 @@ def main():
         print(markdown(accuracy(arguments.seeds)))
         return
     given = {name: getattr(arguments, name) for name in ("seed", "epochs", "method", "teacher")}
-    asked = recipe(arguments.network, arguments.weights, **given, settings=assignments(arguments.set))
+    given["settings"] = assignments(arguments.set)
+    recipe(arguments.network, arguments.weights, arguments.activations, **given)  # before data are looked for
     data = dataset(arguments.data)
+    shape, classes = data.train.images.shape[1:], int(data.train.labels.max()) + 1
+    network, given["teacher"] = (name and fitted(name, shape, classes) for name in (arguments.network, arguments.teacher))
+    asked = recipe(network, arguments.weights, arguments.activations, **given)
     with processes():
         if not first():
             trained(asked, data)

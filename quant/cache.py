@@ -23,8 +23,10 @@ __all__ = ["BUILD", "FLOAT", "LOOP", "code_hash", "key", "remembered", "slug", "
 
 BUILD = Path("build/quant")
 LOOP = tuple(f"quant.{name}" for name in ("data", "losses", "rectify", "run", "settings", "train"))
-FLOAT = (*LOOP, "quant.layers", "quant.models")  # what decides a float network
-TRAINING = (*FLOAT, "golden.formats.base", "golden.formats.integers", "golden.requant", "quant.quantisers")
+FLOAT = (*LOOP, "golden.layer_tables", "golden.residual", "golden.topology", "quant.layers", "quant.models")
+TRAINING = (*FLOAT, *(f"golden.formats.{name}" for name in ("base", "codebooks", "integers", "minifloats", "powers")))
+TRAINING += tuple(f"quant.quantisers{suffix}" for suffix in ("", "_activations", "_binary", "_nonlinear", "_ternary"))
+TRAINING += ("golden.requant", "quant.export", "quant.integers", "quant.rules", "quant.schemes", "quant.straight")
 METADATA = "narrowgate-training"
 
 

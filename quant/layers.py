@@ -1,200 +1,157 @@
-"""One layer as torch trains it and as hardware computes it."""
-
-from dataclasses import dataclass
+"""The nodes of a network as torch trains them: layers with weights, and what joins them."""
 
 import torch
 from torch.nn import functional
 
-from golden.errors import InputError
-from golden.formats import Integer
-from golden.requant import RequantSpec, fold_affine
-from quant.quantisers import ACTIVATIONS, Observed, straight_through
+from golden.formats import Binary, Integer, Minifloat
 
-__all__ = ["Exported", "Layer", "Stage"]
-
-FLOAT64_EXACT = 2.0**53
+__all__ = ["Joint", "Stage", "adds_up"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Layer:
-    """Shape of a layer, as the layer tables write it: convolution or dense, affine map, ReLU, pooling.
-
-    Parameters
-    ----------
-    name, kind : str
-        `kind` is "conv" or "fc".
-    n, m : int
-        Input channels, filters.
-    k, s, pad : int
-        Square kernel, stride, zero padding.
-    h : int
-        Height and width of the input.
-    norm : bool
-        Batch normalisation after the sums; a bias per channel otherwise.
-    relu : bool
-    pool : int
-        Kernel and stride of the max pooling behind it, 1 for none.
-    last : bool
-        The sums are the logits: no affine map, no activation.
-    """
-
-    name: str
-    kind: str
-    n: int
-    m: int
-    k: int = 1
-    s: int = 1
-    pad: int = 0
-    h: int = 1
-    norm: bool = True
-    relu: bool = True
-    pool: int = 1
-    last: bool = False
-
-    @property
-    def out(self):
-        """Height and width of the sums."""
-        return (self.h + 2 * self.pad - self.k) // self.s + 1
-
-    @property
-    def weights(self):
-        """Number of weights."""
-        return self.m * self.n * self.k**2
-
-    @property
-    def macs(self):
-        """Products for one image."""
-        return self.weights * self.out**2
-
-    @property
-    def shape(self):
-        """Shape of the weights: [M, N, K, K] or [M, N]."""
-        return (self.m, self.n, self.k, self.k) if self.kind == "conv" else (self.m, self.n)
+def adds_up(quantiser):
+    """Whether activations of a quantiser can be added up, as joints do: of none, or of integers or minifloats."""
+    return quantiser is None or isinstance(quantiser.format, Integer | Minifloat)
 
 
-@dataclass(frozen=True)
-class Exported:
-    """Integers of a quantised layer.
+class Closing(torch.nn.Module):
+    """A node of a topology, whose results become activations unless they stay as they are.
 
     Parameters
     ----------
-    weights : int64 tensor [M, N, K, K] or [M, N]
-    unit : float
-        What the integer 1 of a sum is worth.
-    requant : (RequantSpec, m, b, s), or None for the layer whose sums are the logits
-        The vectors are int64 arrays [M].
+    node : golden.topology.Node
+    activation : ActivationQuantiser or None
+        Of what layers read; None: floats.
+    stream : ActivationQuantiser or None
+        Of what joints read, where it is another: signs and powers of two do not add up.
     """
 
-    weights: torch.Tensor
-    unit: float
-    requant: tuple | None
-
-
-class Stage(torch.nn.Module):
-    """A layer with its quantisers: ``y = pool(activation(affine(sum(weights(w) * x))))``.
-
-    `forward` computes reals, for training; `steps` computes the exported integers, in float64, and is exact.
-
-    Parameters
-    ----------
-    layer : Layer
-    weights : WeightQuantiser, optional
-        Without one the stage is float throughout.
-    """
-
-    def __init__(self, layer, weights=None):
+    def __init__(self, node, activation=None, stream=None):
         super().__init__()
-        self.layer, self.weights = layer, weights
-        self.weight = torch.nn.Parameter(torch.empty(layer.shape))
-        torch.nn.init.xavier_uniform_(self.weight)
-        self.norm = self.bias = self.activation = None
-        if not layer.last:
-            if layer.norm:
-                self.norm = (torch.nn.BatchNorm2d if layer.kind == "conv" else torch.nn.BatchNorm1d)(layer.m)
-            else:
-                self.bias = torch.nn.Parameter(torch.zeros(layer.m))
-            if weights is not None:
-                self.activation = Observed(ACTIVATIONS[layer.relu])
-
-    def sums(self, x, weight, bias=None):
-        """The GEMM of the layer, on any dtype."""
-        if self.layer.kind == "conv":
-            return functional.conv2d(x, weight, bias, stride=self.layer.s, padding=self.layer.pad)
-        return functional.linear(x.flatten(1), weight, bias)
+        self.node, self.activation, self.stream = node, activation, stream
 
     def pooled(self, x):
-        """Max pooling, if the layer has it."""
-        return x if self.layer.pool == 1 else functional.max_pool2d(x, self.layer.pool)
+        """Max pooling, if the node has it."""
+        return x if self.node.pool is None else max_pool(x, self.node.pool)
+
+    def closed(self, y, pooled=False):
+        """The results behind activation and pooling: a tensor, or with a stream two, for layers and for joints."""
+        if self.node.linear:
+            return y
+        if self.activation is None:
+            return self.pooled(functional.relu(y) if self.node.relu else y)
+        found = tuple(part(y) for part in (self.activation, self.stream) if part is not None)
+        if not pooled:
+            found = tuple(self.pooled(x) for x in found)
+        return found if len(found) > 1 else found[0]
+
+
+def max_pool(x, window):
+    """Max pooling of images."""
+    return functional.max_pool2d(x, window.kernel, window.stride, window.padding, ceil_mode=window.ceil_mode)
+
+
+class Stage(Closing):
+    """A layer with its quantisers: ``y = pool(activation(affine(sum(weights(w) * x))))``.
+
+    Where activations are signs, sums are pooled: ``y = activation(affine(pool(sum(weights(w) * x))))``. Images of signs
+    are padded with -1.
+
+    Parameters
+    ----------
+    layer : golden.topology.Layer
+    weights : WeightQuantiser or None
+    activation, stream
+        As of `Closing`.
+    source : ActivationQuantiser or None
+        That of the input.
+    """
+
+    def __init__(self, layer, weights=None, activation=None, stream=None, source=None):
+        super().__init__(layer, activation, stream)
+        self.weights, self.source = weights, (source,)  # in a tuple it is no part of this module
+        self.weight = torch.nn.Parameter(torch.empty(layer.shape))
+        torch.nn.init.xavier_uniform_(self.weight)
+        self.norm = self.bias = None
+        if layer.norm == "batch":
+            self.norm = (torch.nn.BatchNorm2d if layer.kind == "conv" else torch.nn.BatchNorm1d)(layer.m)
+        elif layer.norm == "bias":
+            self.bias = torch.nn.Parameter(torch.zeros(layer.m))
+
+    @property
+    def layer(self):
+        """The node."""
+        return self.node
+
+    @property
+    def pools_sums(self):
+        """Whether max pooling comes before the affine map."""
+        signs = self.activation is not None and isinstance(self.activation.format, Binary)
+        return signs and self.node.pool is not None
+
+    def sums(self, x, weight, bias=None):
+        """The GEMM of the layer."""
+        if self.layer.kind == "dense":
+            return functional.linear(x.flatten(1), weight, bias)
+        pad, [source] = self.layer.pad, self.source
+        if pad and source is not None and isinstance(source.format, Binary):
+            x, pad = functional.pad(x, (pad,) * 4, value=-float(source.unit)), 0
+        return functional.conv2d(x, weight, bias, stride=self.layer.s, padding=pad, groups=self.layer.groups)
 
     def forward(self, x):
-        weight = self.weight if self.weights is None else straight_through(self.weights, self.weight)
+        if self.weights is None:
+            weight = self.weight
+        else:
+            if self.training:
+                self.weights.prepare(self.weight)
+            weight = self.weights(self.weight)
         y = self.sums(x, weight, self.bias)
+        if self.pools_sums:
+            y = self.pooled(y)
         if self.norm is not None:
             y = self.norm(y)
-        if self.activation is not None:
-            y = self.activation(y)
-        elif self.layer.relu and not self.layer.last:
-            y = functional.relu(y)
-        return self.pooled(y)
+        return self.closed(y, pooled=self.pools_sums)
 
-    @property
-    def format(self):
-        """Format of the results, None for logits."""
-        return None if self.activation is None else self.activation.format
-
-    @property
-    def unit(self):
-        """Unit of the results, a float; None for logits."""
-        return None if self.activation is None else float(self.activation.unit)
-
-    @torch.no_grad()
-    def exported(self, unit):
-        """The integers of the layer when its input comes in units of `unit`.
-
-        Batch normalisation or bias, the scale of the weights and both units fold into m, b and s.
-
-        Raises
-        ------
-        InputError
-            If the layer has no quantiser, or its affine map does not fit m, b and s.
-        """
-        if self.weights is None:
-            raise InputError(f"layer {self.layer.name} is float and cannot be exported")
-        integers, scale = self.weights(self.weight)
-        integers, unit = integers.long(), float(scale) * unit
-        if self.layer.last:
-            return Exported(integers, unit, None)
+    def affine(self):
+        """(gain, offset) of each channel, float64 [M]: batch normalisation as it is in evaluation, or the bias."""
         gain, offset = torch.ones(self.layer.m, dtype=torch.float64), torch.zeros(self.layer.m, dtype=torch.float64)
         if self.bias is not None:
-            offset = self.bias.double()
-        else:
-            gain = self.norm.weight.double() / torch.sqrt(self.norm.running_var.double() + self.norm.eps)
-            offset = self.norm.bias.double() - self.norm.running_mean.double() * gain
-        spec = RequantSpec(x=Integer(32, signed=True), y=self.format)
-        affine = fold_affine(spec, (gain * unit / self.unit).numpy(), (offset / self.unit).numpy())
-        return Exported(integers, unit, (spec, *affine))
-
-    @torch.no_grad()
-    def steps(self, x, unit):
-        """Yield (name, integers as float64) for every tensor that the layer makes of the integers `x`."""
-        exported, name = self.exported(unit), self.layer.name
-        x = self.sums(x, exported.weights.double())
-        yield name, exact(x, name)
-        if exported.requant is None:
-            return
-        spec, m, b, s = exported.requant
-        shape = (1, -1) + (1,) * (x.ndim - 2)
-        m, b, s = (torch.from_numpy(p).double().reshape(shape) for p in (m, b, s))
-        x = exact(x * m + b, f"{name}_requant") * torch.exp2(-s)  # a power of two: exact
-        x = torch.round(x).clamp(spec.y.lo, spec.y.hi)
-        yield f"{name}_requant", x
-        if self.layer.pool > 1:
-            yield f"{name}_pool", self.pooled(x)
+            offset = self.bias.detach().double()
+        elif self.norm is not None:
+            gain = self.norm.weight.detach().double() / torch.sqrt(self.norm.running_var.double() + self.norm.eps)
+            offset = self.norm.bias.detach().double() - self.norm.running_mean.double() * gain
+        return gain.numpy(), offset.numpy()
 
 
-def exact(sums, what):
-    """`sums`, if each is so small that float64 has added it exactly."""
-    greatest = float(sums.abs().max()) if sums.numel() else 0.0
-    if not greatest < FLOAT64_EXACT:
-        raise InputError(f"sums of {what} reach {greatest:.0f}; float64 is exact below 2^53")
-    return sums
+class Joint(Closing):
+    """A node without weights: see `golden.topology.Node` for the kinds. An average divides by its whole window."""
+
+    def forward(self, *inputs):
+        return JOINTS[self.node.kind](self, *inputs)
+
+    def add(self, a, b):
+        return self.closed(a + b)
+
+    def concat(self, *inputs):
+        return self.closed(torch.cat(inputs, 1))
+
+    def average_pool(self, x):
+        (height, width), window = self.node.window.kernel, self.node.window
+        settings = {"ceil_mode": window.ceil_mode, "divisor_override": height * width}
+        return self.closed(functional.avg_pool2d(x, window.kernel, window.stride, window.padding, **settings))
+
+    def max_pool(self, x):
+        return max_pool(x, self.node.window)
+
+    def shortcut(self, x):
+        down, right = self.node.window.stride
+        x = x[:, :, ::down, ::right]
+        return functional.pad(x, (0, 0, 0, 0, 0, self.node.channels - x.shape[1]))
+
+
+JOINTS = {
+    "add": Joint.add,
+    "concat": Joint.concat,
+    "average_pool": Joint.average_pool,
+    "max_pool": Joint.max_pool,
+    "shortcut": Joint.shortcut,
+}

@@ -1,117 +1,122 @@
-"""The networks, as tables of layers, and the model that trains them."""
-
-from dataclasses import replace
+"""The model that trains a network of golden's tables, and computes what is exported of it."""
 
 import torch
 
 from golden.errors import InputError
-from golden.formats import Integer
-from quant.layers import Layer, Stage
-from quant.quantisers import weight_quantiser
+from golden.layer_tables import NETWORKS, topology
+from golden.topology import INPUT, Layer
+from quant.export import PIXEL, PIXEL_UNIT, export
+from quant.integers import run
+from quant.layers import Joint, Stage, adds_up
+from quant.schemes import EDGES, FLOAT, activated, activation_quantiser, activation_schemes, schemes, weight_quantiser
 
 __all__ = ["NETWORKS", "PIXEL", "PIXEL_UNIT", "Classifier", "network_layers", "schemes"]
 
-PIXEL = Integer(8, signed=False)
-PIXEL_UNIT = 1 / 255
-
-LENET = (
-    Layer(name="conv1", kind="conv", n=1, m=20, k=5, h=28, pool=2),
-    Layer(name="conv2", kind="conv", n=20, m=50, k=5, h=12, pool=2),
-    Layer(name="ip1", kind="fc", n=800, m=500),
-    Layer(name="ip2", kind="fc", n=500, m=10, last=True),
-)
-
-NETWORKS = {
-    "lenet": LENET,
-    # Caffe's, after LeCun et al.: biases instead of batch normalisation, and a ReLU behind ip1 alone. Caffe's bias of
-    # ip2 is left out, so that the sums are the logits.
-    "lenet_caffe": tuple(replace(layer, norm=False, relu=layer.name == "ip1") for layer in LENET),
-}
-
-
-def network_layers(name):
-    """The layers of the network called `name`.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    if name not in NETWORKS:
-        raise InputError(f"no network is called {name!r}; allowed: {', '.join(NETWORKS)}")
-    return NETWORKS[name]
-
-
-def schemes(text, layers):
-    """The weight scheme of each of `layers` that `text` spells; () for float.
-
-    ``ternary`` is every layer, ``ternary,conv1=int8`` every layer but one, ``conv1=int8,ip2=int8,...`` names each.
-
-    Raises
-    ------
-    InputError
-        If a scheme or layer does not exist, or a layer has none.
-    """
-    if text == "float":
-        return ()
-    chosen = dict.fromkeys(layer.name for layer in layers)
-    for part in text.split(","):
-        name, _, scheme = part.rpartition("=")
-        weight_quantiser(scheme)
-        if name and name not in chosen:
-            raise InputError(f"no layer is called {name!r}; allowed: {', '.join(chosen)}")
-        chosen |= {name: scheme} if name else dict.fromkeys(chosen, scheme)
-    if missing := [name for name, scheme in chosen.items() if scheme is None]:
-        raise InputError(f"no weight scheme for {', '.join(missing)} in {text!r}")
-    return tuple(chosen.values())
+network_layers = topology
 
 
 class Classifier(torch.nn.Module):
-    """A chain of stages from raw pixels to logits.
+    """A network from raw pixels to logits.
 
-    In training, and in evaluation of a float network, `forward` computes reals. In evaluation of a quantised network it
-    computes the exported integers, exactly, in float64: its logits are those of golden and of the hardware.
+    In training `forward` computes reals, and so it does in evaluation where something is left in floating point. In
+    evaluation of a network that is quantised throughout it computes the exported integers, exactly, in float64: its
+    logits are those of golden and of the hardware.
 
     Parameters
     ----------
-    layers : sequence of Layer
-    schemes : sequence of str
-        Weight scheme of each layer; empty for a float network.
+    net : Topology
+    weights : sequence of str
+        Weight scheme of each layer; empty for floats.
+    activations : str, optional
+        Activation schemes, as `quant.schemes.activation_schemes` reads them; by default 8 bits, or floats where weights
+        are.
+
+    Attributes
+    ----------
+    stages : list of Stage
+        The layers, in the order of the topology.
+    joints : dict
+        Name → Joint, of the other nodes.
+    pixels : ActivationQuantiser or None
+        Of the input.
+    schemes : tuple of str
+        As `weights`.
+    activations : dict
+        Node, or "input" → activation scheme.
+
+    Raises
+    ------
+    InputError
+        If there are more or fewer schemes than layers, or one does not exist.
     """
 
-    def __init__(self, layers, schemes=()):
+    def __init__(self, net, weights=(), activations=None):
         super().__init__()
-        if schemes and len(schemes) != len(layers):
-            raise InputError(f"{len(layers)} layers need as many weight schemes, not {len(schemes)}")
-        quantisers = [weight_quantiser(scheme) for scheme in schemes] or [None] * len(layers)
-        self.schemes = tuple(schemes)
-        self.stages = torch.nn.ModuleList(Stage(layer, q) for layer, q in zip(layers, quantisers, strict=True))
+        rows = net.rows
+        if weights and len(weights) != len(rows):
+            raise InputError(f"{len(rows)} layers need as many weight schemes, not {len(weights)}")
+        self.net, self.schemes = net, tuple(weights)
+        if activations is None:
+            activations = EDGES if weights else FLOAT
+        self.activations = activation_schemes(activations, net)
+        self.pixels = activation_quantiser(self.activations[INPUT], True)
+        self.stages, self.joints = torch.nn.ModuleList(), torch.nn.ModuleDict()
+        found = {INPUT: (self.pixels, self.pixels)}  # quantisers of what layers and what joints read
+        names = {node.name for node in activated(net)}
+        for node in net.nodes:
+            sources = [found[name] for name in node.sources]
+            if node.name in names:
+                pair = self.quantisers(node, sources)
+            else:
+                pair = (None, None) if node.linear else (sources[0][1],) * 2
+            found[node.name] = pair
+            closing = {"activation": pair[0], "stream": pair[1] if pair[1] is not pair[0] else None}
+            if node.name not in names:
+                closing = {}
+            if isinstance(node, Layer):
+                scheme = self.schemes[len(self.stages)] if weights else FLOAT
+                quantiser = weight_quantiser(scheme, node)
+                self.stages.append(Stage(node, quantiser, **closing, source=sources[0][0]))
+            else:
+                self.joints[node.name] = Joint(node, **closing)
+
+    def quantisers(self, node, sources):
+        """What layers and what joints read of a node: two activation quantisers, the same one if it suits both."""
+        relu = node.relu
+        if node.kind == "average_pool":  # without a sign, if what is averaged has none
+            relu = sources[0][1] is not None and sources[0][1].format.lo == 0
+        own = activation_quantiser(self.activations[node.name], relu)
+        users = self.net.users(node.name)
+        if adds_up(own) or all(isinstance(user, Layer) for user in users):
+            return own, own
+        stream = activation_quantiser(EDGES, relu)
+        return (own if any(isinstance(user, Layer) for user in users) else stream), stream
 
     @property
     def quantised(self):
         """Whether the network has integers to export."""
-        return bool(self.schemes)
+        closing = [part for part in (*self.stages, *self.joints.values()) if part.node.name in self.activations]
+        return all(s.weights is not None for s in self.stages) and all(p.activation is not None for p in closing)
+
+    def parts(self):
+        """Yield the stages and joints, in the order of the topology."""
+        stages = iter(self.stages)
+        for node in self.net.nodes:
+            yield next(stages) if isinstance(node, Layer) else self.joints[node.name]
 
     def forward(self, pixels):
         if self.quantised and not self.training:
             for _, logits in self.steps(pixels):
                 pass
-            return logits
+            return logits.flatten(1)
         x = pixels.float() * PIXEL_UNIT
-        for stage in self.stages:
-            x = stage(x)
-        return x
-
-    def units(self):
-        """Yield (stage, unit of its input)."""
-        unit = PIXEL_UNIT
-        for stage in self.stages:
-            yield stage, unit
-            unit = stage.unit
+        values = {INPUT: x if self.pixels is None else self.pixels(x)}
+        for part in self.parts():
+            reads = 0 if isinstance(part, Stage) else 1
+            inputs = [values[name] for name in part.node.sources]
+            values[part.node.name] = part(*(x[reads] if isinstance(x, tuple) else x for x in inputs))
+        return values[self.net.output].flatten(1)
 
     def steps(self, pixels):
         """Yield (name, integers as float64) for every tensor that the exported network makes of uint8 `pixels`."""
-        x = pixels.double()
-        for stage, unit in self.units():
-            for name, x in stage.steps(x, unit):
-                yield name, x
+        return run(export(self), pixels)

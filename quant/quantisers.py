@@ -1,31 +1,54 @@
-"""Quantisers: each formula in one place, each with the golden format that its integers are exported in.
+"""Weight quantisers: what all have in common, and the evenly spaced ones.
 
-A weight quantiser maps a float tensor to integers of its format and one scale, ``w ~ integers * scale``. An activation
-quantiser fixes the unit of a layer's results. In training both work on reals, with straight-through gradients.
+A weight quantiser maps the float weights of a layer to integers of a format and to their worth, ``w ~ integers *
+scale``. In training it works on reals; how gradients reach the float weights is part of it.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 
 import torch
 
 from golden.errors import InputError
-from golden.formats import Integer, Ternary, UnitFormat
+from golden.formats import Binary, Integer, Ternary
+from quant.rules import length_of_weights
+from quant.straight import straight
 
-__all__ = [
-    "ACTIVATIONS",
-    "WEIGHTS",
-    "Nearest",
-    "Observed",
-    "Twn",
-    "WeightQuantiser",
-    "straight_through",
-    "weight_quantiser",
-]
+__all__ = ["Dynamic", "InFormat", "Nearest", "WeightQuantiser", "Wrpn", "glorot", "nearest", "of_each", "per_filter", "signs"]
 
 
-class WeightQuantiser(ABC):
-    """Integers and scale of a layer's weights.
+def signs(x):
+    """+1 where x is at least 0, so also of both zeros, else -1."""
+    return torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
+
+
+def per_filter(x):
+    """The mean of each filter of `x` [M, ...], of as many axes."""
+    return x.mean(dim=tuple(range(1, x.ndim)), keepdim=True)
+
+
+def glorot(layer):
+    """``sqrt(6 / (in + out))`` of a layer's weights: the bound of the uniform numbers that they start from.
+
+    Source: Glorot and Bengio, Understanding the Difficulty of Training Deep Feedforward Neural Networks.
+    """
+    patch = layer.k**2
+    return (6 / ((layer.n // layer.groups + layer.m) * patch)) ** 0.5
+
+
+def nearest(fmt, x):
+    """The integers of `fmt` nearest to `x` in units of the format, by its own rule, in the dtype of `x`."""
+    if isinstance(fmt, Integer):
+        return torch.round(x).clamp(fmt.lo, fmt.hi)
+    units = x.detach().double().numpy() * 2.0**fmt.exponent
+    return torch.from_numpy(fmt.nearest(units)).to(x.dtype)
+
+
+class WeightQuantiser(torch.nn.Module, ABC):
+    """Integers and scales of a layer's weights.
+
+    Parameters
+    ----------
+    layer : golden.topology.Layer
 
     Attributes
     ----------
@@ -33,114 +56,134 @@ class WeightQuantiser(ABC):
         What the integers are exported in.
     """
 
-    format: UnitFormat
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
 
     @abstractmethod
-    def __call__(self, w):
-        """(integers as a tensor of the dtype of `w`, scale as a scalar tensor)."""
+    def integers(self, w):
+        """(integers, in the dtype of `w`, and their worth: a scalar tensor, or one of each filter that fits `w`)."""
+
+    def prepare(self, w):
+        """What is done to the float weights, in place, before a forward pass in training: nothing, as a rule."""
+
+    def forward(self, w):
+        """The reals that the integers stand for; the gradient passes as if they were `w`."""
+        with torch.no_grad():
+            integers, scale = self.integers(w)
+            values = integers * scale
+        return straight(w, values)
+
+    @torch.no_grad()
+    def terms(self, w):
+        """What the sums of the exported layer are made of: (format, integers, worth of each filter [M], float64)."""
+        integers, scale = self.integers(w)
+        return [(self.format, integers.long(), of_each(scale, len(w)))]
 
 
-@dataclass(frozen=True)
-class Twn(WeightQuantiser):
-    """Ternary weights: +1 where ``w > d``, -1 where ``w < -d``, else 0, with ``d = threshold * mean|w|``.
-
-    Both comparisons are strict. The scale is the mean of ``|w|`` over the nonzero positions, 0 if there are none. One
-    threshold and one scale a layer. Gradients reach the float weights unchanged.
-
-    Source: Li et al., Ternary Weight Networks; the threshold per layer as in their Caffe code.
-    """
-
-    threshold: float = 0.7
-    format = Ternary()
-
-    def __call__(self, w):
-        limit = self.threshold * w.abs().mean()
-        integers = (w > limit).to(w.dtype) - (w < -limit).to(w.dtype)
-        return integers, (integers * w).sum() / integers.abs().sum().clamp(min=1)
+def of_each(scale, filters):
+    """A worth as float64 [M]."""
+    return scale.detach().double().flatten().expand(filters).clone()
 
 
-@dataclass(frozen=True)
 class Nearest(WeightQuantiser):
-    """The nearest integers, ties to even, in units of ``max|w| / format.hi``: symmetric, zero is exact.
+    """The nearest integers, ties to even, in units of ``max|w| / hi``: symmetric, zero is exact.
 
     Parameters
     ----------
-    format : Integer
-        Signed.
+    width : int
+        2 to 16 bits.
     """
 
-    format: Integer
+    def __init__(self, layer, width):
+        super().__init__(layer)
+        self.format = Integer(width, signed=True)
 
-    def __post_init__(self):
-        if not self.format.signed:
-            raise InputError(f"weights need a signed format, not {self.format}")
-
-    def __call__(self, w):
+    def integers(self, w):
         peak = w.abs().max()
         scale = torch.where(peak > 0, peak, torch.ones_like(peak)) / self.format.hi
-        return torch.round(w / scale).clamp(self.format.lo, self.format.hi), scale
+        return torch.round(w / scale).clamp(-self.format.hi, self.format.hi), scale
 
 
-WEIGHTS = {"ternary": Twn(), "int8": Nearest(Integer(8, signed=True))}  # a scheme of weights is a row here
-ACTIVATIONS = {True: Integer(8, signed=False), False: Integer(8, signed=True)}  # with a ReLU, without
+class Wrpn(WeightQuantiser):
+    """``round(L * clip(w / reach, -1, 1)) * reach / L`` with ``L = 2**(width - 1) - 1``, ties to even.
+
+    2 bits are ternary with a threshold of half the reach. The formula has no value at 1 bit: there weights are their
+    sign times the mean of ``|w|`` of the layer. No gradient reaches weights that are clipped.
+
+    The paper's reach is 1, and with the small numbers that weights usually start from all would be 0. Here weights are
+    uniform in +-reach at the start, and reach is their bound after Glorot; where batch normalisation follows, that is
+    the same as numbers in +-1 and a reach of 1.
+
+    Parameters
+    ----------
+    width : int
+        1 to 8 bits.
+    reach : float, optional
+
+    Source: Mishra et al., WRPN: Wide Reduced-Precision Networks, section 3; 1 bit after Rastegari et al., XNOR-Net.
+    """
+
+    def __init__(self, layer, width, reach=None):
+        super().__init__(layer)
+        self.levels, self.reach = 2 ** (width - 1) - 1, glorot(layer) if reach is None else reach
+        self.format = {1: Binary(), 2: Ternary()}.get(width) or Integer(width, signed=True)
+
+    def integers(self, w):
+        if self.levels == 0:
+            return signs(w), w.abs().mean()
+        scale = torch.tensor(self.reach / self.levels, dtype=w.dtype)
+        return torch.round((w / self.reach).clamp(-1, 1) * self.levels), scale
+
+    def forward(self, w):
+        with torch.no_grad():
+            integers, scale = self.integers(w)
+        return straight(w, integers * scale, (w.abs() <= self.reach).to(w.dtype))
 
 
-def weight_quantiser(scheme):
-    """The weight quantiser that `scheme` names.
+class InFormat(WeightQuantiser):
+    """The nearest numbers of a format, by its own rule: fixed point, minifloats, powers of two.
+
+    Parameters
+    ----------
+    format : UnitFormat
+        Signed.
 
     Raises
     ------
     InputError
-        If there is none.
+        If the format is not signed.
+
+    Source: Gysel, Ristretto, sections 4, 6 and 7.
     """
-    if scheme not in WEIGHTS:
-        raise InputError(f"no weight scheme is called {scheme!r}; allowed: float, {', '.join(WEIGHTS)}")
-    return WEIGHTS[scheme]
+
+    def __init__(self, layer, format):
+        super().__init__(layer)
+        if not format.signed:
+            raise InputError(f"weights need a signed format, not {format}")
+        self.format = format
+
+    def integers(self, w):
+        scale = torch.tensor(2.0**self.format.exponent, dtype=w.dtype)
+        return nearest(self.format, w / scale), scale
 
 
-def straight_through(quantiser, w):
-    """The reals that `quantiser` makes of `w`; the gradient passes as if it had changed nothing."""
-    with torch.no_grad():
-        integers, scale = quantiser(w)
-        change = integers * scale - w
-    return w + change
-
-
-class Observed(torch.nn.Module):
-    """An activation quantiser whose unit follows the greatest magnitude seen in training.
-
-    ``y = clip(rne(x / unit), lo, hi) * unit`` with ``unit = peak / hi``; peak is a moving average, over training
-    batches, of the greatest ``|x|`` that the format can show. The gradient is 1 where x is not clipped, else 0. An
-    unsigned format makes the ReLU.
+class Dynamic(WeightQuantiser):
+    """Dynamic fixed point: the nearest integers in the power of two of a unit that the greatest weight asks for.
 
     Parameters
     ----------
-    format : Integer
-    momentum : float
-        Weight of the newest batch, 0 to 1; the first batch counts whole.
+    width : int
+        2 to 16 bits.
 
-    Source: Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference.
+    Source: Gysel, Ristretto, section 5.2; the rule is `quant.rules.length_of_weights`.
     """
 
-    def __init__(self, format, momentum=0.05):
-        super().__init__()
-        self.format, self.momentum = format, momentum
-        self.register_buffer("peak", torch.zeros(()))
+    def __init__(self, layer, width):
+        super().__init__(layer)
+        self.format = Integer(width, signed=True)
 
-    @property
-    def unit(self):
-        """Size of one step of the format; 1/hi before anything was seen."""
-        return torch.where(self.peak > 0, self.peak, torch.ones_like(self.peak)) / self.format.hi
-
-    @torch.no_grad()
-    def observe(self, x):
-        """Take the range of a batch into account."""
-        greatest = x.max() if self.format.lo == 0 else torch.maximum(x.max(), -x.min())
-        self.peak += (greatest.clamp(min=0) - self.peak) * torch.where(self.peak > 0, self.momentum, 1.0)
-
-    def forward(self, x):
-        if self.training:
-            self.observe(x)
-        return torch.fake_quantize_per_tensor_affine(
-            x, self.unit, torch.zeros((), dtype=torch.int32), self.format.lo, self.format.hi
-        )
+    def integers(self, w):
+        exponent = length_of_weights(float(w.abs().max())) - self.format.width
+        scale = torch.tensor(2.0**exponent, dtype=w.dtype)
+        return nearest(self.format, w / scale), scale

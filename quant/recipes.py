@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, fields
 
 from golden.errors import InputError
 from quant.models import network_layers, schemes
+from quant.schemes import activation_schemes, coarse
 from quant.settings import SCHEMES, Distillation, Recipe, Settings
 
 __all__ = ["METHODS", "Method", "recipe"]
@@ -96,16 +97,20 @@ def given(settings):
     return [{name: typed(name, settings[name], part[name]) for name in part if name in settings} for part in parts]
 
 
-def recipe(network, weights="float", *, seed=0, epochs=None, base="adamw", method="", teacher=None, settings=None):
+def recipe(
+    network, weights="float", activations="", *, seed=0, epochs=None, base="adamw", method="", teacher=None, settings=None
+):
     """The `Recipe` for a network and its weights.
 
     Unless the method says otherwise, quantised networks start from the float network of the same seed; those with
-    ternary layers train on, those with 8-bit layers alone are only calibrated.
+    fewer bits train on, those with 8-bit weights and activations alone are only calibrated.
 
     Parameters
     ----------
     weights : str
-        "float", or what `quant.models.schemes` reads; ``ternary,conv1=int8`` skips the first layer.
+        "float", or what `quant.schemes.schemes` reads; the first and the last layer have 8 bits if it does not say more.
+    activations : str
+        What `quant.schemes.activation_schemes` reads; "" for 8 bits, or floats where weights are.
     epochs : int, optional
         Of the run itself; the float run that a quantised one starts from keeps its own.
     base : str
@@ -125,19 +130,21 @@ def recipe(network, weights="float", *, seed=0, epochs=None, base="adamw", metho
     """
     if not 0 <= seed < 1 << 63:
         raise InputError(f"seed must be 0 to 2^63 - 1, not {seed}")
-    chosen = schemes(weights, network_layers(network))
+    net = network_layers(network)
+    chosen = schemes(weights, net)
+    rounds = (*chosen, *(activation_schemes(activations, net).values() if activations else ()))
     if base not in FLOAT:
         raise InputError(f"base must be one of {', '.join(FLOAT)}, not {base!r}")
     way, (own, distilled) = combined(method), given(settings or {})
     if way.scheme is None and (distilled or teacher is not None):
         what = next(iter(distilled), "teacher")
         raise InputError(f"{what} needs a method with a teacher: apprentice_a, apprentice_b or apprentice_c")
-    pretrained = bool(chosen) if way.pretrained is None else way.pretrained
-    usual = FLOAT[base] if not pretrained else CALIBRATED if chosen and "ternary" not in chosen else TERNARY
+    pretrained = bool(rounds) if way.pretrained is None else way.pretrained
+    usual = FLOAT[base] if not pretrained else TERNARY if not rounds or any(map(coarse, rounds)) else CALIBRATED
     decided = usual | way.settings | ({} if epochs is None else {"epochs": epochs}) | own
     if way.scheme is not None:
         decided["distillation"] = Distillation(scheme=way.scheme, **distilled)
         decided["teacher"] = recipe(teacher or network, seed=seed, base=base)
     if pretrained:
         decided["start"] = recipe(network, seed=seed, base=base)
-    return Recipe(network=network, schemes=chosen, seed=seed, method=method, **decided)
+    return Recipe(network=network, schemes=chosen, activations=activations, seed=seed, method=method, **decided)

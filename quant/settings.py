@@ -8,6 +8,7 @@ import torch
 
 from golden.errors import InputError
 from quant.models import Classifier, network_layers
+from quant.schemes import activation_schemes
 
 __all__ = ["RULES", "SCHEMES", "Distillation", "Recipe", "Rule", "Settings"]
 
@@ -187,9 +188,11 @@ class Recipe(Settings):
     Parameters
     ----------
     network : str
-        A row of `NETWORKS`.
+        As `golden.layer_tables.topology` reads it.
     schemes : tuple of str
         Weight scheme of each layer, () for float.
+    activations : str
+        As `quant.schemes.activation_schemes` reads it; "" for 8 bits, or floats where weights are.
     seed : int
     epochs : int
         0 only calibrates the activation quantisers, on ten batches.
@@ -203,13 +206,16 @@ class Recipe(Settings):
 
     network: str
     schemes: tuple[str, ...] = ()
+    activations: str = ""
     seed: int = 0
     start: "Recipe | None" = None
     teacher: "Recipe | None" = None
     method: str = ""
 
     def __post_init__(self):
-        network_layers(self.network)
+        net = network_layers(self.network)
+        if self.activations:
+            activation_schemes(self.activations, net)
         super().__post_init__()
         if self.seed < 0:
             raise InputError(f"seed must be at least 0, not {self.seed}")
@@ -227,8 +233,10 @@ class Recipe(Settings):
         kinds = dict.fromkeys(self.schemes or ("float",))
         rule = "" if self.rule == "adamw" else f" {self.rule}"
         method = f" {self.method}" if self.method else ""
-        return f"{self.network} {'+'.join(kinds)}{method}{rule} seed {self.seed}"
+        activations = f" on {self.activations}" if self.activations else ""
+        return f"{self.network} {'+'.join(kinds)}{activations}{method}{rule} seed {self.seed}"
 
     def model(self):
         """An untrained model; its initial weights come from torch's global generator."""
-        return Classifier(network_layers(self.network), self.schemes).to(memory_format=torch.channels_last)
+        model = Classifier(network_layers(self.network), self.schemes, self.activations or None)
+        return model.to(memory_format=torch.channels_last)

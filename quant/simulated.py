@@ -10,24 +10,12 @@ from golden.rounding import generator, stochastic
 from quant.assignment import Assignment
 from quant.kinds import compute
 from quant.steps import Steps
+from quant.straight import straight
 
 __all__ = ["WEIGHTS", "Simulated"]
 
 BLOCK = 1 << 15  # numbers at a time: NumPy's intermediate arrays then stay in the cache
 WEIGHTS = ("nearest", "stochastic")
-
-
-class Straight(torch.autograd.Function):
-    """Values in place of a tensor, through which gradients pass as if they were it; where `inside`, if given."""
-
-    @staticmethod
-    def forward(ctx, x, values, inside):
-        ctx.inside = inside
-        return values
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return gradient if ctx.inside is None else gradient * ctx.inside, None, None
 
 
 @torch.no_grad()
@@ -106,8 +94,8 @@ class Simulated(torch.nn.Module):
             return x
         if self.training and self.weights == "stochastic":
             unit = 2.0**fmt.exponent
-            return Straight.apply(x, applied(lambda part: stochastic(fmt, part, self.rng) * unit, x), None)
-        return Straight.apply(x, applied(fmt.round, x), None)
+            return straight(x, applied(lambda part: stochastic(fmt, part, self.rng) * unit, x))
+        return straight(x, applied(fmt.round, x))
 
     def output(self, name, x):
         """A tensor, rounded if it has a format."""
@@ -118,7 +106,7 @@ class Simulated(torch.nn.Module):
         if x.requires_grad:
             unit = 2.0**fmt.exponent
             inside = (x >= fmt.lo * unit) & (x <= fmt.hi * unit)
-        return Straight.apply(x, applied(fmt.round, x), inside)
+        return straight(x, applied(fmt.round, x), inside)
 
     def forward(self, x):
         """The output's values for `x` [N, ...], see `quant.graph.Graph.real`; float32."""

@@ -10,7 +10,7 @@ from golden.accumulate import Rounded
 from golden.lrn import LrnSpec, lrn
 from golden.wide import FLOAT, limbs, split, total
 from quant.kinds import compute
-from quant.layers import exact
+from quant.integers import exact
 from quant.lower import aligned, array, averaged, bias_format, check
 
 __all__ = ["Steps"]

@@ -10,7 +10,7 @@ def widen(value, width):
     return Cat(value, value[-1].replicate(width - len(value))).as_signed()
 
 
-def add_narrow(m, x, addend, carry=None):
+def add_narrow(m, x, addend, carry=None, name=""):
     """``x + addend + carry``, modulo ``2**len(x)``, as a value of as many bits; no latency.
 
     The addend's bits below its sign are added as they are. Above them it holds nothing but copies of its sign, so that
@@ -28,12 +28,14 @@ def add_narrow(m, x, addend, carry=None):
         Two's complement.
     carry : Value, optional
         One bit.
+    name : str
+        What the names of its signals begin with.
     """
     narrow = len(addend) - 1
     low, high, sign = x[:narrow], x[narrow:], addend[-1].replicate(len(x) - narrow)
-    total = Signal(narrow + 1, name="low_sum")
-    step = Signal(name="step")
-    upward = Signal(len(high), name="upward")
+    total = Signal(narrow + 1, name=f"{name}low_sum")
+    step = Signal(name=f"{name}step")
+    upward = Signal(len(high), name=f"{name}upward")
     m.d.comb += [step.eq(total[-1] ^ addend[-1]), upward.eq(high ^ sign)]
     if carry is None:
         m.d.comb += total.eq(low + addend[:narrow])
@@ -41,7 +43,7 @@ def add_narrow(m, x, addend, carry=None):
     m.d.comb += total.eq(low + addend[:narrow] + carry)
 
     middle = len(high) // 2
-    lower, upper = Signal(middle, name="lower"), Signal(len(high) - middle, name="upper")
+    lower, upper = Signal(middle, name=f"{name}lower"), Signal(len(high) - middle, name=f"{name}upper")
     m.d.comb += [lower.eq(upward[:middle] + step), upper.eq(upward[middle:] + (step & upward[:middle].all()))]
     return Cat(total[:-1], Cat(lower, upper) ^ sign)
 

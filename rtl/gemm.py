@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from golden.errors import InputError
-from golden.formats import Integer, Minifloat, Ternary, UnitFormat
+from golden.formats import Integer, Minifloat, PowerOfTwo, Ternary, UnitFormat
 from golden.gemm import Exact, GemmSpec, gemm
 from golden.systolic import SystolicShape, systolic_cycles
 from rtl.beats import Beats, unpack_fields
@@ -13,7 +13,7 @@ from rtl.engine import Engine, around, parameter
 from rtl.pe import ProcessingElement
 from rtl.systolic import SystolicArray
 
-__all__ = ["SystolicGemm", "assemble", "checked_matrices", "random_integers"]
+__all__ = ["SystolicGemm", "assemble", "checked_matrices", "random_integers", "tile"]
 
 
 def tile(a, w, shape):
@@ -53,8 +53,10 @@ class SystolicGemm(Engine):
     sizes = ("m", "k", "n")
 
     def __post_init__(self):
-        if not isinstance(self.a, (Integer, Minifloat)) or self.a.width > 16:
-            raise InputError(f"a must be an integer or minifloat of up to 16 bits, not {self.a}")
+        zero = isinstance(self.a, (Integer, Minifloat)) or isinstance(self.a, PowerOfTwo) and self.a.zero
+        if not zero or self.a.width > 16:
+            allowed = "integers, minifloats or powers of two with a zero, of up to 16 bits"
+            raise InputError(f"a must be {allowed}, not {self.a}")
         if not 2 <= self.acc_width <= 64:
             raise InputError(f"acc_width must be 2 to 64, not {self.acc_width}")
         self.shape, self.spec(1)
@@ -77,11 +79,19 @@ class SystolicGemm(Engine):
         return {"unit": "MAC", "per_cycle": self.rows * self.cols}
 
     def component(self):
-        return SystolicArray(a=self.a, w=self.w, acc_width=self.acc_width, rows=self.rows, cols=self.cols)
+        return SystolicArray(element=self.element(), rows=self.rows, cols=self.cols)
+
+    @property
+    def widths(self):
+        """Bits of what an element takes from the west, from the north, and adds up."""
+        return self.a.width, self.w.width, self.acc_width
+
+    def element(self, **settings):
+        """A processing element."""
+        return ProcessingElement(a=self.a, w=self.w, acc_width=self.acc_width, **settings)
 
     def parts(self):
-        element = dict(a=self.a, w=self.w, acc_width=self.acc_width)
-        return {"pe": ProcessingElement(**element), "pe_without_exit": ProcessingElement(**element, exit=False)}
+        return {"pe": self.element(), "pe_without_exit": self.element(exit=False)}
 
     @property
     def latency(self):
@@ -89,11 +99,11 @@ class SystolicGemm(Engine):
 
     @property
     def flip_flops(self):
-        element = self.a.width + self.w.width + 1 + self.acc_width
-        skew = self.a.width * self.rows * (self.rows - 1) // 2 + self.w.width * self.cols * (self.cols - 1) // 2
-        deskew = self.acc_width * self.cols * (self.cols - 1) // 2
+        a, w, sums = self.widths
+        skew = a * self.rows * (self.rows - 1) // 2 + w * self.cols * (self.cols - 1) // 2
+        deskew = sums * self.cols * (self.cols - 1) // 2
         control = 2 + (self.rows - 1) + (self.rows + self.cols - 1)
-        return self.rows * self.cols * element + skew + deskew + control
+        return self.rows * self.cols * (a + w + 1 + sums) + skew + deskew + control
 
     def check(self, operands):
         self.require(operands)

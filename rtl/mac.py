@@ -49,7 +49,7 @@ def integer(m, a, w, x, y):
 
 def power_of_two(m, a, w, x, y):
     """``+-x * 2**f``: complement, then a barrel shifter that brings in what the carry makes 0 (Gysel, section 7.3)."""
-    field, negative = y[:-1], y[-1]
+    field, negative = y[: w.fields], y[-1] if w.signed else Const(0, 1)
     if w.zero:
         nonzero = field.any()
         negative = negative & nonzero
@@ -57,6 +57,27 @@ def power_of_two(m, a, w, x, y):
     else:
         flipped = complemented(a, x, negative)
     return shifted(m, flipped.as_signed(), field, negative, "product"), negative
+
+
+def logarithmic(m, a, w, x, y):
+    """``+-2**(f + g)`` of the fields of two powers of two: their sum, decoded; no multiplier, no shifter (LogNet)."""
+    found = scaled_power(a, x).times(m, scaled_power(w, y))
+    low, high, greatest = found.shift[:3], found.shift[3:], a.last + w.last
+    places = Signal(min(1 << len(low), greatest + 1), name="places")
+    blocks = Signal((greatest >> len(low)) + 1, name="blocks")
+    negative, power = Signal(name="negative"), Signal(greatest + 1, name="power")
+    m.d.comb += [
+        negative.eq(0 if found.negative is None else found.negative & found.number),
+        places.eq(Cat(holds(low, place) for place in range(len(places)))),
+        blocks.eq(Cat(holds(high, block) & found.number for block in range(len(blocks)))),
+        power.eq(Cat(blocks[i >> len(low)] & places[i & 7] for i in range(greatest + 1)) ^ negative.replicate(greatest + 1)),
+    ]
+    return Cat(power, negative).as_signed(), negative
+
+
+def holds(bits, number):
+    """Whether `bits` are those of a number."""
+    return Cat(bit if number >> i & 1 else ~bit for i, bit in enumerate(bits)).all() if len(bits) else Const(1, 1)
 
 
 def shifted(m, x, shift, fill, name, width=None):
@@ -112,8 +133,8 @@ def scaled_minifloat(fmt, code):
 
 def scaled_power(fmt, code):
     """Sign and exponent of the number 1, or 0."""
-    field = code[:-1]
-    return Scaled(field.any() if fmt.zero else Const(1, 1), code[-1], field)
+    field = code[: fmt.fields]
+    return Scaled(field.any() if fmt.zero else Const(1, 1), code[-1] if fmt.signed else None, field)
 
 
 SCALED = {
@@ -205,7 +226,7 @@ def placed(m, x, shift, offset, width, name):
     at = {place: Signal(name=f"{name}_at_{place}") for place in places}
     top = shift[coarse:]
     for place in places:
-        m.d.comb += at[place].eq(Cat(bit if place >> i & 1 else ~bit for i, bit in enumerate(top)).all())
+        m.d.comb += at[place].eq(holds(top, place))
     signs = {}
     bits = []
     for i in range(offset, full):
@@ -220,18 +241,27 @@ def placed(m, x, shift, offset, width, name):
     return Cat(result, sign).as_signed()
 
 
-MULTIPLIERS = {Ternary: ternary, Binary: binary, Integer: integer, PowerOfTwo: power_of_two}
+# Of other pairs of families, `scaled_product`; of integers, `integer`.
+COMPLEMENTS = {
+    (Integer, Ternary): ternary,
+    (Integer, Binary): binary,
+    (Integer, PowerOfTwo): power_of_two,
+    (PowerOfTwo, PowerOfTwo): logarithmic,
+}
+MULTIPLIERS = COMPLEMENTS | {(Integer, Integer): integer}
 
 
 def carries(a, w):
     """Whether products come with a carry. That of an unsigned `a` is a copy of the addend's sign."""
-    return isinstance(a, Integer) and not isinstance(w, (Integer, Minifloat))
+    return (type(a), type(w)) in COMPLEMENTS
 
 
 def addend_width(a, w):
     """Bits of the addend of `product`."""
+    if isinstance(a, PowerOfTwo) and isinstance(w, PowerOfTwo):
+        return a.last + w.last + 2
     if carries(a, w):
-        shift = -w.exponent - 1 if isinstance(w, PowerOfTwo) else 0
+        shift = w.last if isinstance(w, PowerOfTwo) else 0
         return a.width + (not a.signed) + shift
     corners = [x * y for x in (a.lo, a.hi) for y in (w.lo, w.hi)]
     return 1 + max(max(corners).bit_length(), (~min(corners)).bit_length() if min(corners) < 0 else 0)
@@ -239,5 +269,4 @@ def addend_width(a, w):
 
 def product(m, a, w, x, y):
     """The product of codes `x` of format `a` and `y` of format `w`: (signed addend, carry of one bit)."""
-    multiply = MULTIPLIERS.get(type(w), scaled_product) if isinstance(a, Integer) else scaled_product
-    return multiply(m, a, w, x, y)
+    return MULTIPLIERS.get((type(a), type(w)), scaled_product)(m, a, w, x, y)

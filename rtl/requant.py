@@ -4,9 +4,10 @@ from amaranth import Cat, ClockSignal, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from golden.formats import Binary, PowerOfTwo
 from rtl.arithmetic import shift_rne, widen
 from rtl.blocks import place
-from rtl.rounding import saturated
+from rtl.rounding import saturated, to_power
 from rtl.streams import packets, singles
 
 __all__ = ["Lane", "RequantPipeline", "parameter_layout"]
@@ -18,7 +19,10 @@ def parameter_layout(spec):
 
 
 class Lane(wiring.Component):
-    """One channel of `RequantPipeline`, three cycles deep: multiply, add, then shift, round and saturate."""
+    """One channel of `RequantPipeline`, three cycles deep: multiply, add, then shift, round and saturate.
+
+    For binary results the sum is only compared with 0; for powers of two its logarithm is rounded.
+    """
 
     def __init__(self, spec):
         self.spec = spec
@@ -30,16 +34,24 @@ class Lane(wiring.Component):
         m = Module()
         spec = self.spec
         product = Signal(signed(spec.x.width + spec.m_width), reset_less=True)
-        total = Signal(signed(spec.sum_width), reset_less=True)
         addend = Signal(signed(spec.b_width), reset_less=True)
-        shifts = [Signal(spec.s_width, name=f"shift_{stage}", reset_less=True) for stage in range(2)]
         y = Signal(spec.y.width, reset_less=True)
-        rounded = Signal(signed(spec.sum_width + 1))
+        m.d.comb += self.y.eq(y)
+        if isinstance(spec.y, Binary):
+            positive = Signal(reset_less=True)
+            m.d.sync += [product.eq(self.x * self.p.m), addend.eq(self.p.b), y.eq(positive)]
+            m.d.sync += positive.eq(widen(product, spec.sum_width) > widen(~addend, spec.sum_width))
+            return m
+        total = Signal(signed(spec.sum_width), reset_less=True)
+        shifts = [Signal(spec.s_width, name=f"shift_{stage}", reset_less=True) for stage in range(2)]
         m.d.sync += [product.eq(self.x * self.p.m), addend.eq(self.p.b), shifts[0].eq(self.p.s)]
         m.d.sync += [total.eq(widen(product, spec.sum_width) + widen(addend, spec.sum_width)), shifts[1].eq(shifts[0])]
+        if isinstance(spec.y, PowerOfTwo):
+            m.d.sync += y.eq(to_power(m, total, shifts[1], spec.y))
+            return m
+        rounded = Signal(signed(spec.sum_width + 1))
         m.d.comb += rounded.eq(shift_rne(m, total, shifts[1]))
         m.d.sync += y.eq(saturated(rounded, spec.y))
-        m.d.comb += self.y.eq(y)
         return m
 
 

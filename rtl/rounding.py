@@ -1,10 +1,12 @@
 """From a wide sum to the code of a narrow format: one rounding, to nearest with ties to even, and saturation."""
 
+import math
+
 from amaranth import Cat, Const, Mux, Signal
 
 from rtl.arithmetic import shift_rne, widen
 
-__all__ = ["narrowed", "saturated", "to_integer", "to_minifloat"]
+__all__ = ["narrowed", "saturated", "to_integer", "to_minifloat", "to_power"]
 
 
 def saturated(x, fmt, relu=False):
@@ -79,6 +81,53 @@ def to_minifloat(m, x, shift, fmt, relu=False):
         level, taken = moved, [empty, *taken]
     significand, rest = level[-kept:], Cat(Const(0, 1), level[:-kept])
     return packed(m, fmt, negative, ~Cat(taken), significand, rest[-1], rest[:-1].any(), relu)
+
+
+def to_power(m, x, shift, fmt):
+    """The code in the `PowerOfTwo` format `fmt` of ``x * 2**-shift``; no latency.
+
+    The magnitude is shifted left until its first bit is at the top: by how many bits is its logarithm, which goes up by
+    one where what is there then exceeds the root of 2.
+
+    Parameters
+    ----------
+    x : Value
+        Signed, and not the least of its width.
+    shift : Value
+        Bits to the right.
+    """
+    negative, digits = x[-1], len(x) - 1
+    level = Signal(digits, name="magnitude")
+    if fmt.signed:
+        m.d.comb += level.eq(((x[:-1] ^ negative.replicate(digits)) + negative)[:digits])
+    else:
+        m.d.comb += level.eq(x[:-1] & (~negative).replicate(digits))
+    taken, nonzero = [], level.any()
+    for k in reversed(range((digits - 1).bit_length())):
+        step = 1 << k
+        empty, moved = Signal(name=f"empty_{k}"), Signal(digits, name=f"level_{k}")
+        m.d.comb += empty.eq(~level[-step:].any())
+        m.d.comb += moved.eq(Mux(empty, Cat(Const(0, step), level[:-step])[:digits], level))
+        level, taken = moved, [empty, *taken]
+    root = math.isqrt(2 << 2 * (digits - 1))
+    longer = 1 + max(len(taken), len(shift))
+    width = 1 + max(longer, digits.bit_length(), fmt.fields)
+    up, counts, beyond = Signal(name="up"), Signal(name="counts"), Signal(name="beyond")
+    below = Signal(longer, name="below")  # the top bit
+    floor, power = Signal(width, name="floor"), Signal(width, name="power")
+    m.d.comb += [
+        up.eq(level > root),
+        below.eq(Cat(taken) + shift),
+        floor.eq((Const(digits - 1, width) - Cat(below, Const(0, width - longer)))[:width]),
+        power.eq((floor + Cat(up, Const(0, width - 1)))[:width]),
+        counts.eq(~power[-1] & nonzero),
+        beyond.eq(power[fmt.fields : -1].any()),
+    ]
+    field = Signal(fmt.fields, name="field")
+    m.d.comb += field.eq((power[: fmt.fields] | beyond.replicate(fmt.fields)) & counts.replicate(fmt.fields))
+    if not fmt.signed:
+        return field
+    return Cat(field, negative & field.any() if fmt.zero else negative)
 
 
 def narrowed(m, x, wide, fmt, relu=False):

@@ -1,11 +1,12 @@
 """Requantisation as an engine, alone and behind the systolic array: parameters, beats, cycles, golden functions."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from golden.errors import InputError
-from golden.formats import Integer
+from golden.formats import Binary, Integer, PowerOfTwo, UnitFormat
 from golden.pipeline import REQUANT_LATENCY, requant_cycles
 from golden.requant import RequantSpec, requant
 from rtl.beats import Beats, pack_fields, unpack_fields
@@ -34,7 +35,8 @@ def random_parameters(rng, spec, channels):
     """Random m, b and s: shifts over their whole range, most of them such that few results saturate."""
     m = random_integers(rng, spec.m, channels)
     s = rng.integers(0, spec.s_limit, channels, endpoint=True)
-    usual = np.clip(spec.x.width + spec.m_width - 2 - spec.y.width + rng.integers(-4, 5, channels), 0, spec.s_limit)
+    reach = max(spec.y.width, spec.y.hi.bit_length())
+    usual = np.clip(spec.x.width + spec.m_width - 2 - reach + rng.integers(-4, 5, channels), 0, spec.s_limit)
     bits = rng.integers(1, spec.b_width, channels)
     b = rng.integers(-(1 << (spec.b_width - 1)), 1 << (spec.b_width - 1), channels) >> bits
     return m, b, np.where(rng.random(channels) < 0.7, usual, s)
@@ -42,16 +44,23 @@ def random_parameters(rng, spec, channels):
 
 def rounding(rng, spec, operands, x):
     """`operands` with other addends and shifts: what these shift out of the sums of one row of accumulators `x` is
-    nothing, half, or a bit off either; values to round lie around and beyond the results' range, and of every size."""
+    nothing, half, or a bit off either; values to round lie around and beyond the results' range, and of every size.
+
+    Where results are powers of two, some sums are next to the root of 2 times one.
+    """
     limit, size = spec.b_limit, x.size
     s = rng.integers(0, spec.s_limit, size, endpoint=True)
     near = rng.integers(spec.y.lo - 3, spec.y.hi + 3, size, endpoint=True)
     power = (np.int64(1) << rng.integers(0, spec.b_width - 1, size)) * rng.choice([-1, 1], size)
     whole = np.where(rng.random(size) < 0.6, near, power + rng.integers(-2, 3, size))
-    s = np.where(np.abs(whole) < limit >> s, s, rng.integers(0, 3, size))
+    s = np.where(np.abs(whole) < limit >> s, s, np.minimum(rng.integers(0, 3, size), spec.s_limit))
     half = (np.int64(1) << s) >> 1
     bit = (np.int64(1) << rng.integers(0, np.maximum(s, 1))) * rng.choice([-1, 0, 1], size)
     wanted = (whole << s) + (half * rng.integers(0, 2, size) + bit) * (s > 0)
+    if isinstance(spec.y, PowerOfTwo):
+        roots = np.array([math.isqrt(2 << 2 * n) for n in range(spec.b_width - 2)])
+        near_root = (rng.choice(roots, size) + rng.integers(0, 2, size)) * rng.choice([-1, 1, 1], size)
+        wanted = np.where(rng.random(size) < 0.5, near_root, wanted)
     return operands | {"b": np.clip(wanted - x * operands["m"], -limit - 1, limit), "s": s}
 
 
@@ -64,7 +73,7 @@ class StreamRequant(Engine):
 
     lanes: int = parameter(8, "channels a beat, 1 to 64")
     x: Integer = parameter(Integer(32, signed=True), "format of the accumulators, signed")
-    y: Integer = parameter(Integer(8, signed=False), "format of the results")
+    y: UnitFormat = parameter(Integer(8, signed=False), "format of the results: integers, powers of two, or binary: the sign")
     m_width: int = parameter(16, "bits of the signed multiplier, 2 to 32")
     b_width: int = parameter(48, "bits of the signed addend at the scale of the product")
 
@@ -75,9 +84,10 @@ class StreamRequant(Engine):
     def __post_init__(self):
         if not 1 <= self.lanes <= 64:
             raise InputError(f"lanes must be 1 to 64, not {self.lanes}")
-        for what in ("x", "y"):
-            if not isinstance(getattr(self, what), Integer):
-                raise InputError(f"{what} must be an integer format, not {getattr(self, what)}")
+        if not isinstance(self.x, Integer):
+            raise InputError(f"x must be an integer format, not {self.x}")
+        if not isinstance(self.y, Integer | Binary | PowerOfTwo):
+            raise InputError(f"y must be integers, powers of two or binary, not {self.y}")
         self.spec
 
     @property
@@ -154,7 +164,8 @@ class StreamRequant(Engine):
 
 def requant_flip_flops(spec, lanes):
     """One-bit registers of a `RequantPipeline`."""
-    lane = spec.x.width + spec.m_width + spec.b_width + spec.sum_width + 2 * spec.s_width + spec.y.width
+    total = 1 if isinstance(spec.y, Binary) else spec.sum_width
+    lane = spec.x.width + spec.m_width + spec.b_width + total + 2 * spec.s_width + spec.y.width
     return lanes * lane + 2 * RequantPipeline.latency
 
 

@@ -3,13 +3,12 @@
 from functools import reduce
 from operator import and_
 
-from amaranth import ClockDomain, ClockSignal, EnableInserter, Module, Mux, Signal
+from amaranth import Cat, ClockDomain, ClockSignal, Const, EnableInserter, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.blocks import place
 from rtl.control import FrontControl
-from rtl.pe import ProcessingElement
 from rtl.streams import packets
 
 __all__ = ["SystolicArray"]
@@ -25,7 +24,7 @@ class Mesh(wiring.Component):
     ----------
     block : str
         Name of the module of a processing element.
-    element : ProcessingElement
+    element : Element
         Gives the ports of that module.
     rows, cols : int
 
@@ -43,15 +42,14 @@ class Mesh(wiring.Component):
 
     def __init__(self, *, block, element, rows, cols):
         self.block, self.element, self.rows, self.cols = block, element, rows, cols
-        a, w = element.formats
         super().__init__(
             {
                 "clk": In(1),
                 "run": In(1),
-                "a": In(data.ArrayLayout(a.width, rows)),
-                "w": In(data.ArrayLayout(w.width, cols)),
+                "a": In(data.ArrayLayout(len(element.a), rows)),
+                "w": In(data.ArrayLayout(len(element.w), cols)),
                 "first": In(1),
-                "y": Out(data.ArrayLayout(element.acc_width, cols)),
+                "y": Out(data.ArrayLayout(len(element.leaving_n), cols)),
             }
         )
 
@@ -100,6 +98,8 @@ class Mesh(wiring.Component):
 class SystolicArray(wiring.Component):
     """Matrix multiplication ``y[m, n] = sum over k of a[m, k] * w[k, n]``, tile by tile, output-stationary.
 
+    What a product is, and what is summed up, is the element's matter.
+
     A beat of `a` and a beat of `w`, taken together, are one k-step of a tile; ``last`` on either ends the tile. The
     sums of a tile leave as `rows` beats of `y`, row 0 first, ``last`` on the final one. They leave behind the front of
     the next tile or, while no input is there, behind a bubble. Fronts enter at least `rows` cycles apart.
@@ -110,10 +110,8 @@ class SystolicArray(wiring.Component):
 
     Parameters
     ----------
-    a, w : UnitFormat
-        Formats of the operands; code 0 of `a` is zero.
-    acc_width : int
-        Bits of the sums. They wrap; a `GemmSpec` says for which K they never do.
+    element : Element
+        A processing element. Its sums wrap; a `GemmSpec` says for which K they never do.
     rows, cols : int
         Size of the array, 1 to 64 each.
 
@@ -129,14 +127,14 @@ class SystolicArray(wiring.Component):
     Source: Mishra and Marr, WRPN & Apprentice, section 3.
     """
 
-    def __init__(self, *, a, w, acc_width, rows, cols):
+    def __init__(self, *, element, rows, cols):
         self.rows, self.cols = rows, cols
-        self.blocks = {"pe": ProcessingElement(a=a, w=w, acc_width=acc_width)}
+        self.blocks = {"pe": element}
         super().__init__(
             {
-                "a": In(packets(data.ArrayLayout(a.width, rows))),
-                "w": In(packets(data.ArrayLayout(w.width, cols))),
-                "y": Out(packets(data.ArrayLayout(acc_width, cols))),
+                "a": In(packets(data.ArrayLayout(len(element.a), rows))),
+                "w": In(packets(data.ArrayLayout(len(element.w), cols))),
+                "y": Out(packets(data.ArrayLayout(len(element.leaving_n), cols))),
             }
         )
 
@@ -149,6 +147,7 @@ class SystolicArray(wiring.Component):
         m.submodules.mesh = mesh
         m.submodules.control = EnableInserter(run)(control)
 
+        idle = Cat(Const(element.idle, len(element.w)) for _ in range(self.cols))
         offered = self.a.valid & self.w.valid
         enters = Signal()
         m.d.comb += [
@@ -162,7 +161,7 @@ class SystolicArray(wiring.Component):
             self.w.ready.eq(run & control.open & self.a.valid),
             mesh.first.eq(control.first),
             mesh.a.eq(Mux(enters, self.a.payload.data.as_value(), 0)),  # in a bubble 0 is added
-            mesh.w.eq(Mux(enters, self.w.payload.data.as_value(), 0)),  # times a number: an idle port may be unknown
+            mesh.w.eq(Mux(enters, self.w.payload.data.as_value(), idle)),  # times a number: an idle port may be unknown
             self.y.valid.eq(control.leaving),
             self.y.payload.data.eq(mesh.y),
             self.y.payload.last.eq(control.leaving_last),

@@ -9,6 +9,7 @@ from rtl.dpred import DpredDecode, DpredEncode
 from rtl.gemm import SystolicGemm
 from rtl.loom import Loom
 from rtl.mac_tree import DynamicTree, FixedTree, MinifloatTree
+from rtl.narrow_gemm import CodebookGemm, LogGemm, TtqGemm, XnorGemm
 from rtl.scaling import StreamRequant, SystolicRequant
 from rtl.stripes import DynamicStripes, Stripes
 
@@ -104,10 +105,52 @@ TARGETS = {
             bench=({"rows": 2, "cols": 3}, {"rows": 4, "cols": 1, "a": "e5m2", "acc_width": 60}, {}),
         ),
         Target(
+            name="xnor_gemm",
+            summary="systolic array, signs by signs: xnor and popcount (Rastegari et al.)",
+            make=XnorGemm,
+            bench=(
+                {"rows": 2, "cols": 3, "lanes": 4, "acc_width": 10},
+                {"rows": 4, "cols": 1, "lanes": 7, "acc_width": 9},
+                {},
+            ),
+        ),
+        Target(
+            name="ttq_gemm",
+            summary="systolic array, two sums for ternary weights of two scales (Zhu et al.)",
+            make=TtqGemm,
+            bench=({"rows": 2, "cols": 3, "acc_width": 14}, {"rows": 4, "cols": 1, "a": "int8", "acc_width": 12}, {}),
+        ),
+        Target(
+            name="log_gemm",
+            summary="systolic array, powers of two by powers of two: exponents added (Miyashita et al.)",
+            make=LogGemm,
+            bench=(
+                {"rows": 2, "cols": 3},
+                {"rows": 4, "cols": 1, "a": "pow2z_4", "w": "pow2_4", "acc_width": 24},
+                {},
+            ),
+        ),
+        Target(
+            name="codebook_gemm",
+            summary="systolic array, weights looked up in a table (Han et al.)",
+            make=CodebookGemm,
+            bench=(
+                {"rows": 2, "cols": 3},
+                {"rows": 4, "cols": 1, "bits": 2, "a": "int5"},
+                {},
+            ),
+        ),
+        Target(
             name="requant",
             summary="requantisation of accumulators, streaming",
             make=StreamRequant,
-            bench=({"lanes": 2}, {"lanes": 3, "y": "int4", "x": "int20", "m_width": 9, "b_width": 21}, {}),
+            bench=(
+                {"lanes": 2},
+                {"lanes": 3, "y": "int4", "x": "int20", "m_width": 9, "b_width": 21},
+                {"lanes": 3, "y": "binary", "x": "int16", "m_width": 2, "b_width": 17},
+                {"lanes": 2, "y": "upow2z_4", "x": "int20", "m_width": 5, "b_width": 26},
+                {},
+            ),
         ),
         Target(
             name="ternary_layer",

@@ -38,11 +38,11 @@ class LeNet:
         self.layers = []
         for stage in model.stages:
             layer, x = stage.layer, inputs[stage.layer.name, "a"].numpy()
-            dense = layer.kind == "fc"
+            dense = layer.kind == "dense"
             self.layers.append(
                 Layer(
                     name=layer.name,
-                    kind="dense" if dense else "conv",
+                    kind=layer.kind,
                     weights=stage.weight.detach().numpy().copy(),
                     inputs=[image.reshape(1, -1) if dense else image for image in x],
                     stride=(layer.s, layer.s),
@@ -58,7 +58,7 @@ class LeNet:
             name = stage.layer.name
             y = stage.sums(touch(name, "a", x), touch(name, "w", stage.weight), stage.bias)
             y = y if stage.norm is None else stage.norm(y)
-            y = torch.relu(y) if stage.layer.relu and not stage.layer.last else y
+            y = torch.relu(y) if stage.layer.relu else y
             x = stage.pooled(y)
         return x
 

@@ -11,6 +11,7 @@ from golden.mac import MacSpec, finish
 from golden.operations import GemmOperation
 from rtl.bitserial import SerialGemm
 from rtl.targets import TARGETS, target
+from tb.arrays import USES, gemm_target, without_unit
 from tb.cases import Failure
 from tb.memory import run
 
@@ -46,22 +47,6 @@ class LayerRun:
     utilisation: float
 
 
-def gemm_target(spec, wanted=None):
-    """The target that runs GEMMs of `spec`: the one `wanted`, or the registry's first with the weights of the spec.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    names = TARGETS if wanted is None else (wanted,)
-    for name in names:
-        engine = target(name).engine()
-        if engine.operands == ("a", "w") and engine.w == spec.w:
-            return name
-    raise InputError(f"no target among {', '.join(names)} multiplies weights of {spec.w}")
-
-
 def tree_target(spec, wanted=None):
     """The MAC tree that runs layers of `spec`: the one `wanted`, or that of the formats' families."""
     if wanted is not None:
@@ -70,11 +55,6 @@ def tree_target(spec, wanted=None):
     if spec.rounded is not None or any(isinstance(fmt, Minifloat) for fmt in formats):
         return "mac_tree_minifloat"
     return "mac_tree_pow2" if isinstance(spec.w, PowerOfTwo) else "mac_tree_dfp"
-
-
-def without_unit(fmt):
-    """An integer format without its unit; any other as it is."""
-    return replace(fmt, exponent=0) if isinstance(fmt, Integer) else fmt
 
 
 def tree_layer(name, call, lanes):
@@ -157,6 +137,7 @@ def run_network(network, x, sim="verilator", rows=8, cols=8, lanes=16, tile=None
     if tile is not None and not is_tile(tile):
         tiles = ", ".join(name for name in TARGETS if is_tile(name))
         raise InputError(f"tile must be one of {tiles}, not {tile!r}")
+    waiting = {}  # (target, inputs) → nodes that it runs together with another
     for step in network.steps(x):
         operation = network.operations[step.node.name]
         if isinstance(operation, GemmOperation):
@@ -166,9 +147,15 @@ def run_network(network, x, sim="verilator", rows=8, cols=8, lanes=16, tile=None
             elif isinstance(operation.spec, MacSpec):
                 yield run_tree(step, operation, sim, lanes)
             else:
-                yield run_gemm(step, operation, sim, rows, cols)
-        elif step.node.op == "requant" and isinstance(operation.requantiser.spec.y, Integer):
+                name = gemm_target(operation.spec, step.node.target)
+                together = waiting.setdefault((name, step.node.inputs), [])
+                together.append((step, operation))
+                if len(together) == USES[TARGETS[name].make].nodes:
+                    yield run_gemm(name, waiting.pop((name, step.node.inputs)), sim, rows, cols)
+        elif step.node.op == "requant" and not isinstance(operation.requantiser.spec.y, Minifloat):
             yield run_requant(step, operation, sim, cols)
+    for (name, _), [(step, _)] in waiting.items():
+        raise InputError(f"{name} runs {step.node.name} with another node of the same input, which is not there")
 
 
 def run_tile(step, operation, name, sim, settings, formats, memory):
@@ -211,15 +198,17 @@ def from_memory(memory, x, fmt, name):
     return np.moveaxis(memory(np.moveaxis(x, 1, -1), fmt, f"input of {name}"), -1, 1)
 
 
-def run_gemm(step, operation, sim, rows, cols):
-    """A convolution's or dense layer's matrix multiplication on its array."""
-    call = operation.lower(*step.inputs)
-    name = gemm_target(call.spec, step.node.target)
-    settings = {"rows": rows, "cols": cols, "a": call.spec.a.name, "acc_width": call.spec.accumulate.width}
-    operands = {"a": call.a, "w": call.w}
+def run_gemm(name, nodes, sim, rows, cols):
+    """The matrix multiplication of a convolution or dense layer, or of several that share their input, on its array."""
+    make = TARGETS[name].make
+    calls = [operation.lower(*step.inputs) for step, operation in nodes]
+    settings, operands = USES[make].lowered(*calls)
+    settings |= {"rows": rows, "cols": cols, "acc_width": calls[0].spec.accumulate.width}
     results, cycles = run(name, settings, operands, sim)
-    require_equal(step, results["y"], operation.lower_output(step.output))
-    return multiplied(step, name, settings, operands, cycles)
+    for key, (step, operation) in zip(make.results, nodes, strict=True):
+        require_equal(step, results[key], operation.lower_output(step.output))
+    layer = multiplied(nodes[0][0], name, settings, operands, cycles)
+    return replace(layer, name=" and ".join(step.node.name for step, _ in nodes))
 
 
 def run_tree(step, operation, sim, lanes):

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from golden.formats import Minifloat, PowerOfTwo
+from golden.formats import Binary, Minifloat, PowerOfTwo
 
 __all__ = ["dot_products", "nearest", "numbers", "unit"]
 
@@ -31,14 +31,16 @@ def listed(fmt):
 def nearest(fmt, number):
     """The integer of `fmt`, of at most 16 bits, nearest to the rational `number`; ties to the even code.
 
-    Of minifloats without a mantissa, ties are to the greater magnitude.
+    Of minifloats without a mantissa, ties are to the greater magnitude; of binary, to +1.
     """
     integers, even = listed(fmt)
     x = number / unit(fmt)
     if isinstance(fmt, PowerOfTwo):
-        above = sum(1 for i in integers if i > 0 and x * x > 2 * i * i)  # beyond sqrt(2) of which powers
-        magnitude = [i for i in integers if i > 0][min(above, fmt.last)]
+        field = sum(1 for f in range(fmt.last) if x * x > 2 * 4**f)  # beyond sqrt(2) of which powers
+        magnitude = 0 if fmt.zero and field == 0 or x < 0 and not fmt.signed else 1 << field
         return -magnitude if x < 0 else magnitude
+    if isinstance(fmt, Binary):
+        return -1 if x < 0 else 1
     if isinstance(fmt, Minifloat) and fmt.rules == "mini" and abs(number) < Fraction(2) ** -fmt.bias:
         return 0
     at = bisect(integers, x)

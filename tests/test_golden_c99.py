@@ -79,6 +79,39 @@ def test_wide_sums_round_by_their_last_bit(tmp_path):
     assert steps.tolist() == [0, 0, 1, 1, 2, 2] and (found[0, 6:] == -found[0, :6]).all()
 
 
+def narrow_network(a, w, then, last, accumulate=32, **padding):
+    """A convolution, a pool of its sums, what becomes of them in the format `then`, and a dense layer."""
+    rng, builder = np.random.default_rng(3), Builder(a, (2, 6, 5))
+
+    def weights(*shape):
+        return {"weight": (w, rng.choice(parse(w).values(), shape))}
+
+    builder.add("conv", "conv", parameters=weights(6, 2, 3, 2), attributes={"accumulate": accumulate} | padding)
+    builder.add("pool", "max_pool", attributes={"kernel": 2})
+    scale = plain(m=[1, -1, 0, 1, -1, 1], b=[0, 3, -1, -2, 0, 5], s=[0] * 6)
+    builder.add("q", "requant", parameters=scale, attributes={"format": then, "m_width": 2, "b_width": 20})
+    builder.add("flat", "flatten")
+    builder.add("fc", "dense", parameters=weights(9, *builder.tensors["flat"].shape), attributes={"accumulate": accumulate})
+    scale = plain(m=[1] * 9, b=[1] * 9, s=[2 * (last != "binary")] * 9)
+    builder.add("y", "requant", parameters=scale, attributes={"format": last, "m_width": 2})
+    return builder.build()
+
+
+@pytest.mark.parametrize(
+    ("formats", "accumulate", "padding"),
+    [
+        (("binary", "binary", "binary", "int8"), 32, {"padding": 1}),
+        (("binary", "binary", "binary", "binary"), 32, {"padding": [2, 1], "fill": 1, "stride": [2, 1]}),
+        (("int8", "codebook_int8_00f37f05", "upow2z_4", "pow2z_5"), 50, {"padding": 1, "fill": -128}),
+        (("upow2z_3e-5", "pow2z_4e-9", "upow2z_3e-5", "upow2z_5e2"), 50, {"padding": 1}),
+    ],
+)
+def test_signs_powers_and_codebooks(tmp_path, formats, accumulate, padding):
+    network = narrow_network(*formats, accumulate, **padding)
+    assert len(np.unique(check(tmp_path, network))) > 1
+    assert ("filled_conv" in source(network)) == (padding.get("fill") is not None or formats[0] == "binary")
+
+
 @pytest.mark.parametrize(
     ("op", "format", "weight", "kind"),
     [
@@ -108,7 +141,7 @@ def rounded(builder, x, format, name):
 
 @pytest.mark.parametrize(
     "formats",
-    [("pow2_2", "pow2_4", "pow2_6", "pow2z_2", "pow2z_5"), ("mini_e1m0", "mini_e1m4", "mini_e5m3", "e2m3", "e4m3")],
+    [("pow2_2", "pow2_4", "pow2_6", "pow2z_2", "pow2z_5", "pow2_3e-5", "upow2z_4e-9", "upow2z_1"), ("mini_e1m0", "mini_e1m4", "mini_e5m3", "e2m3", "e4m3")],
 )
 def test_rounding_at_every_tie(tmp_path, formats):
     """Numbers between 2**-30 and 2**9, those halfway between two of a format, and both sides of them."""

@@ -15,8 +15,13 @@ NARROW = (
     + [f"mini_e{e}m{m}" for e in range(1, 6) for m in range(0, 8 - e)]
     + ["e5m2", "e4m3", "e3m2", "e2m3", "e2m1"]
     + [f"pow2{z}_{n}" for z in ("", "z") for n in range(2, 7)]
+    + [f"upow2z_{n}" for n in range(1, 6)]
+    + ["pow2_4e-3", "pow2z_5e-15", "pow2z_3e2", "pow2_2e127", "upow2z_4e-9", "upow2z_2e0", "upow2z_5e-128"]
+    + ["codebook_int8_ff00017f", "codebook_int8e-6_a305f50b", "codebook_uint4e2_f0", "codebook_int3_07210366"]
+    + ["codebook_int11e-9_40000137f73f0027550003ff", "codebook_int8_0202"]
 )
 WIDE = ["uint16", "int16e9", "int33", "int54e-60", "int64e-128", "fp16", "mini_e5m10", "mini_e5m23", "mini_e1m23"]
+SIZES = "2, 4, 8, 16, 32, 64, 128, 256"
 FLOATS = ["bf16", "fp32", "mini_e6m1", "mini_e7m0", "mini_e8m23"]
 
 
@@ -59,7 +64,9 @@ def test_exchanged_formats_are_what_their_names_say():
     ["", "uint", "int", "int08", "int8e0", "int8e-0", "int8e", "uint8 ", "Int8", "INT8", "int8\n", "int٨", None, 8]
     + ["ternary2", "binary1", "bool", "float32", "float16", "fp8", "fp64", "bf8", "e4m4", "e4m3fn", "e8m7", "E4M3"]
     + ["mini", "mini_", "mini_e4", "mini_e4m", "mini_em3", "mini_e04m3", "mini_e4m03", "mini_e-4m3", "mini_e4m3 "]
-    + ["mini_e٤m3", "pow2", "pow2_", "pow2_04", "pow2z", "pow2z_", "pow2z4", "pow_4", "pow2zz_4", "int" + "9" * 5000],
+    + ["mini_e٤m3", "pow2", "pow2_", "pow2_04", "pow2z", "pow2z_", "pow2z4", "pow_4", "pow2zz_4", "int" + "9" * 5000]
+    + ["pow2_4e-8", "pow2_4e", "upow2z_4e-16", "pow2_4e-08", "zpow2_4", "codebook", "codebook_int8", "codebook_int8_"]
+    + ["codebook_ternary_01", "codebook_int8_0001FF7F", "codebook_int8e0_0001", "codebook_int8_0001 ", "codebook_fp16_00"],
 )
 def test_other_names_are_refused_with_what_is_allowed(name):
     with pytest.raises(InputError) as error:
@@ -85,6 +92,17 @@ def test_other_names_are_refused_with_what_is_allowed(name):
         ("mini_e8m24", "mantissa bits of a float must be 0 to 23, not 24"),
         ("pow2_1", "width of a power of two must be 2 to 6, not 1"),
         ("pow2z_7", "width of a power of two must be 2 to 6, not 7"),
+        ("upow2z_0", "width of an unsigned power of two must be 1 to 5, not 0"),
+        ("upow2z_6", "width of an unsigned power of two must be 1 to 5, not 6"),
+        ("upow2_4", "powers of two without a sign must have a zero: upow2z, not upow2"),
+        ("pow2_4e128", "exponent of the unit must be -128 to 127, not 128"),
+        ("codebook_int17_0000000001", "entries of a codebook must be integers of up to 16 bits, not int17"),
+        ("codebook_int8_01", f"a codebook must have {SIZES} entries, not [1]"),
+        ("codebook_int8_010203", f"a codebook must have {SIZES} entries, not [3]"),
+        ("codebook_int8_" + "00" * 512, f"a codebook must have {SIZES} entries, not [512]"),
+        ("codebook_int8_01020", "entries of a codebook of int8 are 2 hexadecimal digits each, not '01020'"),
+        ("codebook_int3_0f", "entries of a codebook of int3 are 1 hexadecimal digits each, not '0f'"),
+        ("codebook_int0_01", "width of signed integer must be 1 to 64, not 0"),
     ],
 )
 def test_widths_out_of_range_are_refused_by_their_own_line(name, message):
@@ -220,6 +238,7 @@ def test_integers_of_every_format_survive_an_artefact(name, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "code"), [("e4m3", 0x80), ("e4m3", 0x7F), ("fp16", 0x7C00), ("pow2z_4", 8), ("int33", 1 << 33)]
+    + [("codebook_int8_fefe", 1), ("codebook_int8_ff00017f", 4)],
 )
 def test_an_artefact_with_codes_that_are_never_written_is_refused(name, code):
     with pytest.raises(InputError, match=f"codes that {name} does not have|codes of infinity or NaN of {name}"):

@@ -22,6 +22,7 @@ def filters(format="ternary", shape=(5, 3, 3, 3)):
 
 BIASED = filters() | {"bias": Parameter("int8e-3", np.arange(5))}
 DENSE = filters("int4", (2, 4)) | {"bias": Parameter("int4", np.arange(2))}
+CODEBOOK = {"weight": Parameter("codebook_int8e-2_04ff7f80", np.array([[4, 4, -1, 127], [-128, -1, -1, 4]]))}
 REQUANT = {"m": plain(1, 1, 1, 1), "b": plain(0, 0, 0, 0), "s": plain(0, 1, 2, 3)}
 MINI = Tensor("mini_e4m3", (3, 8, 6), 2.0**-10)
 ADD = {"m_a": plain(1, 1, 1), "m_b": plain(1, 1, 1), "d": plain(0, 0, 0), "s": plain(0, 0, 0)}
@@ -52,11 +53,21 @@ ADD = {"m_a": plain(1, 1, 1), "m_b": plain(1, 1, 1), "d": plain(0, 0, 0), "s": p
         ),
         ("concat", [IMAGE, IMAGE, Tensor("uint8", (1, 8, 6), 0.5)], {}, {}, Tensor("uint8", (7, 8, 6), 0.5)),
         ("concat", [FEATURES, FEATURES], {}, {}, Tensor("int32", (8,))),
+        ("shortcut", [IMAGE], {}, {"channels": 5, "stride": 2}, Tensor("uint8", (5, 4, 3), 0.5)),
+        ("shortcut", [IMAGE], {}, {"channels": 3, "stride": [3, 1]}, Tensor("uint8", (3, 3, 6), 0.5)),
+        ("shortcut", [Tensor("binary", (3, 8, 6))], {}, {"channels": 3}, Tensor("binary", (3, 8, 6))),
         ("flatten", [IMAGE], {}, {}, Tensor("uint8", (144,), 0.5)),
         ("mac_conv", [IMAGE], BIASED, {"format": "int8e-3"}, Tensor("int8e-3", (5, 6, 4), 0.125)),
         ("mac_conv", [MINI], BIASED, {"format": "fp16", "padding": 1}, Tensor("fp16", (5, 8, 6), 2.0**-24)),
         ("mac_dense", [FEATURES], DENSE, {"format": "pow2_4"}, Tensor("pow2_4", (2,), 2.0**-8)),
         ("requant", [FEATURES], REQUANT, {"format": "e5m2"}, Tensor("e5m2", (4,))),
+        ("requant", [FEATURES], REQUANT | {"s": plain(0, 0, 0, 0)}, {"format": "binary"}, Tensor("binary", (4,))),
+        ("requant", [FEATURES], REQUANT, {"format": "upow2z_4e-9"}, Tensor("upow2z_4e-9", (4,))),
+        ("add", [IMAGE, MINI], ADD, {"format": "binary"}, Tensor("binary", (3, 8, 6))),
+        ("conv", [Tensor("binary", (3, 8, 6))], filters("binary"), {"padding": 1}, Tensor("int32", (5, 8, 6))),
+        ("conv", [Tensor("upow2z_4", (3, 8, 6))], {"weight": Parameter("pow2z_5", np.full((5, 3, 3, 3), -2))}, {"accumulate": 48}, Tensor("int48e-32", (5, 6, 4))),
+        ("dense", [FEATURES], CODEBOOK, {"accumulate": 42}, Tensor("int42e-2", (2,))),
+        ("max_pool", [Tensor("binary", (3, 8, 6))], {}, {"kernel": 2}, Tensor("binary", (3, 4, 3))),
         ("add", [MINI, IMAGE], ADD, {"format": "mini_e5m2"}, Tensor("mini_e5m2", (3, 8, 6))),
         ("average_pool", [MINI], {}, {"kernel": 2}, Tensor("int22e-10", (3, 4, 3), 2.0**-12)),
         ("max_pool", [MINI], {}, {"kernel": 2}, Tensor("mini_e4m3", (3, 4, 3), 2.0**-10)),
@@ -75,6 +86,21 @@ def test_what_an_operation_makes(op, inputs, parameters, attributes, output):
     made = operation.run(*arrays)
     assert made.shape == (2, *output.shape) and made.dtype == output.format.dtype
     output.format.check(made)
+
+
+@pytest.mark.parametrize(("fill", "worth"), [(None, -1), (-1, -1), (1, 1)])
+def test_binary_images_are_padded_with_one_of_their_numbers(fill, worth):
+    """A pixel of +1 in the middle of the padding, under a filter whose weights are all +1 but one."""
+    weights = np.ones((1, 1, 3, 3), int)
+    weights[0, 0, 0, 1] = -1
+    parameters, attributes = {"weight": Parameter("binary", weights)}, {"padding": 1, "fill": fill}
+    operation = OPERATIONS["conv"]([Tensor("binary", (1, 1, 2))], parameters, attributes)
+    x = np.array([1, -1], np.int8).reshape(1, 1, 1, 2)
+    assert operation.run(x).ravel().tolist() == [1 - 1 + 5 * worth, 1 - 1 + 5 * worth]
+    call = operation.lower(x)
+    assert (call.a @ call.w).ravel().tolist() == operation.run(x).ravel().tolist()
+    signed = OPERATIONS["conv"]([Tensor("int8", (1, 1, 2))], parameters, {"padding": 1, "fill": 100})
+    assert signed.run(x).ravel().tolist() == [500, 500]
 
 
 @pytest.mark.parametrize(
@@ -103,13 +129,21 @@ def test_what_an_operation_makes(op, inputs, parameters, attributes, output):
         ("conv", [IMAGE], filters(), {"accumulate": "wide"}, "accumulate must be a number of bits, not 'wide'"),
         ("conv", [IMAGE], filters(), {"accumulate": 65}, "accumulator width must be 2 to 64, not 65"),
         (
-            "conv", [Tensor("binary", (3, 8, 6))], filters(), {"padding": 1},
-            "images of binary cannot be padded, they have no zero",
+            "conv", [Tensor("pow2_4", (3, 8, 6))], filters(), {"padding": 1},
+            "images of pow2_4 cannot be padded, they have no zero",
         ),
+        *(
+            (
+                "conv", [Tensor("binary", (3, 8, 6))], filters(), {"padding": 1, "fill": fill},
+                f"fill must be an integer of binary or null, not {fill!r}",
+            )
+            for fill in (0, 1.0, "-1", True, 1 << 70)
+        ),
+        ("mac_conv", [IMAGE], BIASED, {"format": "int8", "fill": 0}, "mac_conv has no attribute 'fill'"),
         ("dense", [IMAGE], filters(shape=(2, 144)), {}, r"input must be \[144\] features, not \[3, 8, 6\]"),
         (
             "requant", [FEATURES], REQUANT, {"format": "ternary"},
-            "results of requant must be integers or minifloats, not ternary",
+            "results of requant must be integers, minifloats, binary or powers of two, not ternary",
         ),
         ("requant", [FEATURES], REQUANT, {"format": 8}, "no number format is called 8"),
         (
@@ -147,7 +181,7 @@ def test_what_an_operation_makes(op, inputs, parameters, attributes, output):
         ("relu", [IMAGE], {}, {"format": "int8"}, "relu has no attribute 'format'; allowed: nothing"),
         ("lrn", [MINI], {}, {"size": 5}, "lrn needs the attribute 'format'"),
         ("lrn", [MINI], {}, {"format": "int8"}, "lrn needs the attribute 'size'"),
-        ("lrn", [MINI], {}, {"format": "fp32", "size": 5}, "results of lrn must be integers or minifloats, not fp32"),
+        ("lrn", [MINI], {}, {"format": "fp32", "size": 5}, "results of lrn must be integers, .* powers of two, not fp32"),
         ("lrn", [MINI], {}, {"format": "int8", "size": 5, "k": 0.0}, "k of a normalisation must be above 0"),
         ("lrn", [FEATURES], {}, {"format": "int8", "size": 5}, "input must be an image"),
         (
@@ -183,6 +217,17 @@ def test_what_an_operation_makes(op, inputs, parameters, attributes, output):
             "concat", [IMAGE, Tensor("uint8", (3, 8, 5), 0.5)], {}, {},
             r"must agree but for channels, not uint8 \[3, 8, 6\]",
         ),
+        *(
+            (
+                "shortcut", [IMAGE], {}, {"channels": channels},
+                f"channels must be an integer of at least the 3 of the input, not {channels!r}",
+            )
+            for channels in (2, 4.0, True)
+        ),
+        (
+            "shortcut", [Tensor("binary", (3, 8, 6))], {}, {"channels": 4},
+            "images of binary cannot get channels of zeros, they have no zero",
+        ),
         ("flatten", [FEATURES], {}, {}, "input must be an image"),
     ],
 )
@@ -209,6 +254,15 @@ def test_images_without_a_zero_convolve_unpadded():
 
 def test_only_operations_on_floats_are_not_exact():
     assert [name for name, operation in OPERATIONS.items() if not operation.exact] == ["lrn"]
+
+
+def test_shortcut_takes_every_other_pixel_and_adds_zeros():
+    operation = OPERATIONS["shortcut"]([Tensor("int8", (2, 5, 4))], {}, {"channels": 4, "stride": [2, 3]})
+    x = np.arange(-40, 40).reshape(2, 2, 5, 4).astype(np.int8)
+    y = operation.run(x)
+    assert y.dtype == np.int8 and y.shape == (2, 4, 3, 2)
+    assert y[1, 1].tolist() == [[20, 23], [28, 31], [36, 39]]
+    assert np.array_equal(y[:, :2], x[:, :, ::2, ::3]) and not y[:, 2:].any()
 
 
 def test_relu_keeps_units_and_numbers():

@@ -1,5 +1,6 @@
 """Requantisation against exact rationals, for every width a spec allows."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from golden.errors import InputError
 from golden.formats import Integer, parse
-from golden.requant import RequantSpec, fold_affine, requant, shift_rne
+from golden.requant import RequantSpec, fold_affine, fold_sign, requant, shift_rne
 
 
 def exact(spec, x, m, b, s):
@@ -52,6 +53,80 @@ def test_requant_equals_exact_rationals(case):
     assert y.dtype == np.int64 and y.tolist() == expected
     assert requant(spec, np.array(x).T, m, b, s, axis=0).T.tolist() == expected
     assert requant(spec, np.array(x, spec.x.dtype), m, b, s).tolist() == expected
+
+
+RESULTS = ["binary", "upow2z_4", "upow2z_4e3", "upow2z_1", "pow2z_5e-15", "pow2_4", "pow2_6", "mini_e4m3"]
+
+
+@given(st.sampled_from(RESULTS), cases(), st.integers(0, 30))
+@settings(max_examples=300)
+def test_signs_powers_and_floats_equal_exact_rationals(name, case, near):
+    """`near` puts some sums beside the square root of 2 times a power."""
+    _, x, parameters = case
+    spec = RequantSpec(x=parse("int32"), y=parse(name), m_width=16, b_width=52)
+    parameters = [(max(-(1 << 15), min(m, (1 << 15) - 1)), b >> 10, s) for m, b, s in parameters]
+    root = math.isqrt(2 << 2 * near)
+    parameters = [*parameters, (0, root, near // 2), (0, root + 1, near // 2), (0, -root, 0), (0, -1, 3), (0, 0, near)]
+    parameters = [(m, b, min(s, spec.s_limit)) for m, b, s in parameters]
+    x = [[*row, 1, 1, 1, 1, 1] for row in x]
+    m, b, s = (np.array(p) for p in zip(*parameters, strict=True))
+    unit = Fraction(2) ** spec.y.exponent
+    expected = [
+        [nearest(spec.y, Fraction(v * m + b, 1 << s) * unit) for v, (m, b, s) in zip(row, parameters, strict=True)]
+        for row in x
+    ]
+    assert requant(spec, np.array(x), m, b, s).tolist() == expected
+
+
+def test_sums_too_long_to_round_to_a_power_are_refused():
+    RequantSpec(y=parse("pow2_4"), b_width=53)
+    with pytest.raises(InputError, match="x . m . b needs 55 bits; allowed: up to 54"):
+        RequantSpec(y=parse("pow2_4"), b_width=54)
+    assert RequantSpec(y=parse("binary"), b_width=61).sum_width == 62
+
+
+def test_the_sign_of_the_longest_sums():
+    spec = RequantSpec(y=parse("binary"), b_width=61)
+    x, m, s = np.array([[-(1 << 31)], [0], [(1 << 31) - 1]]), np.array([-(1 << 15)]), np.array([0])
+    for b, signs in ((-(1 << 46), [1, -1, -1]), (-(1 << 46) - 1, [-1, -1, -1]), ((1 << 46) - (1 << 15), [1, 1, 1])):
+        assert requant(spec, x, m, np.array([b]), s).ravel().tolist() == signs
+    spec = RequantSpec(y=parse("binary"), b_width=61, m_width=29)
+    for b, sign in ((1 << 58) + 1, 1), (1 << 58, 1), ((1 << 58) - 1, -1):
+        assert requant(spec, x[:1], np.array([1 << 27]), np.array([b]), s).item() == sign
+
+
+@given(st.integers(2, 32), st.floats(-1e6, 1e6) | st.sampled_from([0.0, -0.0, 1.0, -1.0, 5e-324]), st.integers(-40, 40), st.data())
+@settings(max_examples=300)
+def test_a_folded_sign_is_that_of_the_exact_sum(width, scale, zero, data):
+    """Of accumulators around the threshold, which is sometimes an accumulator, and at their limits."""
+    offset = data.draw(st.floats(-1e9, 1e9) | st.just(-scale * zero) | st.sampled_from([0.0, -0.0, 1e300, -1e300]))
+    spec = RequantSpec(x=Integer(width, signed=True), y=parse("binary"), m_width=2, b_width=width + 1)
+    m, b, s = fold_sign(spec, [scale], [offset])
+    assert m.item() in (-1, 0, 1) and s.item() == 0
+    x = np.arange(zero - 3, zero + 4)
+    if scale:
+        x = np.concatenate([x, np.clip(-offset / abs(scale), -1e12, 1e12).astype(np.int64) * np.sign(scale).astype(int) + np.arange(-3, 4)])
+    x = np.unique(np.clip(np.concatenate([x, [spec.x.lo, spec.x.hi]]), spec.x.lo, spec.x.hi))
+    expected = [-1 if int(v) * Fraction(scale) + Fraction(offset) < 0 else 1 for v in x]
+    assert requant(spec, x[:, None], m, b, s).ravel().tolist() == expected
+
+
+def test_thresholds_of_the_batch_normalisations_that_matter():
+    """Scales of either sign and 0; a sum of exactly 0 is +1."""
+    spec = RequantSpec(y=parse("binary"), m_width=2)
+    m, b, s = fold_sign(spec, [0.5, -0.5, 0, 0, 0, 2, 1e-9], [-1.75, -1.75, 0.25, 0, -0.25, -6, 1e9])
+    assert (m.tolist(), (-b).tolist()) == ([1, -1, 0, 0, 0, 1, 1], [4, 4, 0, 0, 1, 3, -(1 << 31)])  # direction, threshold
+    y = requant(spec, np.repeat([[2], [3], [4], [-4], [-3]], 7, axis=1), m, b, s)
+    assert y[:, 0].tolist() == [-1, -1, 1, -1, -1] and y[:, 1].tolist() == [-1, -1, -1, 1, -1]
+    assert y[0, 2:].tolist() == [1, 1, -1, -1, 1] and y[1, 5] == 1
+
+
+def test_thresholds_need_a_bit_more_than_accumulators():
+    spec = RequantSpec(x=parse("int20"), y=parse("binary"), b_width=20)
+    with pytest.raises(InputError, match="thresholds of int20 need a b_width of 21 or more, not 20"):
+        fold_sign(spec, [1], [1])
+    with pytest.raises(InputError, match="scale and offset must be finite"):
+        fold_sign(spec, [np.inf], [1])
 
 
 @given(st.integers(0, 49), st.integers(-40, 40), st.integers(-2, 2), st.integers(2, 16), st.booleans())

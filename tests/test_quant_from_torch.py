@@ -63,8 +63,7 @@ def test_an_unseen_network_is_taken_over():
 def test_the_projects_own_networks_are_taken_over():
     torch.manual_seed(0)
     classifier = Classifier(network_layers("lenet"))
-    layers = network_layers("lenet")
-    names = {f"stages.{index}": layer.name for index, layer in enumerate(layers)}
+    names = {f"stages.{index}": layer.name for index, layer in enumerate(network_layers("lenet").rows)}
     graph = from_module(classifier.train(), (1, 28, 28), names=names)
     assert classifier.training and all(part.training for part in classifier.modules())
     weighted = [op.name for op in graph.ops if op.weight is not None]

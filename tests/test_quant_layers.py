@@ -1,101 +1,97 @@
-from dataclasses import replace
+"""quant.layers: what a node does with reals, by hand."""
 
-import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
-from golden.conv import lower, lower_weights, raise_
-from golden.errors import InputError
-from golden.formats import Integer
-from golden.gemm import GemmSpec, gemm
-from golden.pool import max_pool
-from golden.requant import requant
+from golden.topology import Topology
 from golden.window import Window
-from quant.layers import Layer, Stage, exact
-from quant.models import PIXEL, PIXEL_UNIT
-from quant.quantisers import WEIGHTS
+from quant.layers import Joint, Stage, adds_up
+from quant.quantisers_binary import BinaryWeight
+from quant.quantisers_ternary import Twn
+from quant.schemes import activation_quantiser
 
-CONV = Layer(name="c", kind="conv", n=3, m=6, k=3, s=2, pad=1, h=13, pool=2)
-
-
-def stage(layer, scheme="ternary", seed=0):
-    """A stage with statistics of a few random batches, some gains negative and one zero."""
-    torch.manual_seed(seed)
-    made = Stage(layer, WEIGHTS[scheme])
-    with torch.no_grad():
-        if made.norm is None:
-            made.bias.normal_()
-        else:
-            made.norm.weight.normal_()
-            made.norm.weight[0] = 0
-            made.norm.bias.normal_()
-    for _ in range(20):
-        made(pixels(layer, 16).float() * PIXEL_UNIT)
-    return made.eval()
+HALF = Window(kernel=2, stride=2)
 
 
-def pixels(layer, count):
-    shape = (count, layer.n, layer.h, layer.h) if layer.kind == "conv" else (count, layer.n)
-    return torch.randint(256, shape, dtype=torch.uint8)
+def reals(*shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("scheme", WEIGHTS)
-@pytest.mark.parametrize("norm", [True, False])
-@pytest.mark.parametrize("relu", [True, False])
-def test_steps_are_goldens_arithmetic(scheme, norm, relu):
-    made = stage(replace(CONV, norm=norm, relu=relu), scheme)
-    x = pixels(CONV, 5)
-    sums, requantised, pooled = (found.numpy() for _, found in made.steps(x.double(), PIXEL_UNIT))
-    exported = made.exported(PIXEL_UNIT)
-    window = Window(kernel=3, stride=2, padding=1)
-    spec = GemmSpec(a=PIXEL, w=WEIGHTS[scheme].format, k=27)
-    expected = gemm(spec, lower(window, x.numpy()), lower_weights(exported.weights.numpy()))
-    expected = raise_(expected, window.size(13, 13))
-    assert np.array_equal(sums, expected)
-    expected = requant(exported.requant[0], expected, *exported.requant[1:], axis=1)
-    assert np.array_equal(requantised, expected)
-    assert np.array_equal(pooled, max_pool(Window(kernel=2, stride=2), expected))
-    assert exported.requant[0].y == Integer(8, signed=not relu)
-    assert len(np.unique(requantised)) > 50
+def layer(**settings):
+    net = Topology((3, 9, 9))
+    net.conv("c", 6, 3, s=2, pad=1, **settings)
+    return net.rows[0]
 
 
-@pytest.mark.parametrize("norm", [True, False])
-def test_integers_follow_the_reals_they_stand_for(norm):
-    layer = Layer(name="d", kind="fc", n=40, m=12, norm=norm, relu=False)
-    made = stage(layer, "int8")
-    x = pixels(layer, 200)
-    *_, (_, found) = made.steps(x.double(), PIXEL_UNIT)
-    with torch.no_grad():
-        reals = made(x.float() * PIXEL_UNIT)
-    # the fold rounds m to 16 bits: a rare neighbour, never more
-    steps = (found - reals.double() / made.unit).abs()
-    assert steps.max() < 1.01 and (steps < 0.01).double().mean() > 0.99
-
-
-def test_last_layer_gives_its_sums():
-    layer = Layer(name="d", kind="fc", n=40, m=10, last=True)
+def test_a_float_stage_is_convolution_normalisation_relu_and_pooling():
     torch.manual_seed(0)
-    made = Stage(layer, WEIGHTS["ternary"])
-    x = pixels(layer, 7)
-    ((name, sums),) = made.steps(x.double(), PIXEL_UNIT)
-    exported = made.exported(PIXEL_UNIT)
-    assert name == "d" and exported.requant is None
-    assert torch.equal(sums, (x.long() @ exported.weights.T).double())
-    with torch.no_grad():
-        torch.testing.assert_close(made(x.float() * PIXEL_UNIT), (sums * exported.unit).float(), rtol=1e-4, atol=1e-4)
+    stage, x = Stage(layer(pool=HALF)), reals(5, 3, 9, 9)
+    stage.norm.weight.data.normal_()
+    y = stage.norm(functional.conv2d(x, stage.weight, stride=2, padding=1)).relu()
+    torch.testing.assert_close(stage(x), functional.max_pool2d(y, 2))
+    assert Stage(layer(norm="bias", relu=False)).bias.shape == (6,)
 
 
-def test_float_layers_and_broken_statistics_are_not_exported():
-    with pytest.raises(InputError, match="layer c is float and cannot be exported"):
-        Stage(CONV).exported(PIXEL_UNIT)
-    made = stage(CONV)
-    made.norm.weight.data[2] = float("nan")
-    with pytest.raises(InputError, match="scale and offset must be finite"):
-        made.exported(PIXEL_UNIT)
+def test_a_stage_of_signs_pools_its_sums_and_is_padded_with_minus_one():
+    torch.manual_seed(0)
+    row = layer(pool=HALF)
+    sign = activation_quantiser("binary", True)
+    stage = Stage(row, BinaryWeight(row), sign, source=sign).eval()
+    stage.norm.weight.data.copy_(torch.tensor([1.0, -1, 2, -2, 0, 1]))
+    stage.norm.running_mean.normal_()
+    x = torch.where(reals(4, 3, 9, 9) < 0, -1.0, 1.0)
+    integers, scale = stage.weights.integers(stage.weight)
+    sums = functional.conv2d(functional.pad(x, (1,) * 4, value=-1.0), integers * scale, stride=2)
+    expected = stage.norm(functional.max_pool2d(sums, 2))
+    y = stage(x)
+    assert torch.equal(y, torch.where(expected >= 0, 1.0, -1.0)) and y[:, 4].eq(1).all()
+    assert not torch.equal(y, functional.max_pool2d(torch.where(stage.norm(sums) >= 0, 1.0, -1.0), 2))
 
 
-def test_sums_beyond_float64_are_refused():
-    assert exact(torch.tensor([2.0**53 - 1], dtype=torch.float64), "x") == 2.0**53 - 1
-    for value in (2.0**53, -(2.0**53), float("nan")):
-        with pytest.raises(InputError, match=r"sums of conv9 reach .*; float64 is exact below 2\^53"):
-            exact(torch.tensor([1.0, value], dtype=torch.float64), "conv9")
+def test_weights_are_prepared_in_training_alone():
+    row = layer()
+    stage = Stage(row, BinaryWeight(row))
+    stage.weight.data.normal_(std=3)
+    before = stage.weight.detach().clone()
+    stage.eval()(reals(2, 3, 9, 9))
+    assert torch.equal(stage.weight, before)
+    stage.train()(reals(2, 3, 9, 9))
+    assert stage.weight.abs().max() == 1 and not torch.equal(stage.weight, before)
+
+
+def test_the_affine_map_is_that_of_evaluation():
+    row = layer(linear=True)
+    stage = Stage(row, Twn(row)).eval()
+    for name, values in (("weight", reals(6)), ("bias", reals(6) + 1), ("running_mean", reals(6) - 1)):
+        getattr(stage.norm, name).data.copy_(values)
+    gain, offset = (torch.from_numpy(part).float() for part in stage.affine())
+    x = reals(2, 3, 9, 9)
+    sums = stage.sums(x, stage.weights(stage.weight))
+    torch.testing.assert_close(stage(x), sums * gain.reshape(-1, 1, 1) + offset.reshape(-1, 1, 1))
+
+
+def test_two_quantisers_give_two_results():
+    net = Topology((2, 4, 4))
+    net.add("a", "input", "input", pool=HALF)
+    sign, eight = activation_quantiser("binary", True), activation_quantiser("int8", True)
+    for_layers, for_joints = Joint(net.nodes[0], sign, eight)(*[reals(3, 2, 4, 4)] * 2)
+    assert for_layers.unique().tolist() == [-1, 1] and for_joints.min() == 0
+    assert torch.equal(for_layers, functional.max_pool2d(torch.where(reals(3, 2, 4, 4) >= 0, 1.0, -1.0), 2))
+    assert adds_up(None) and adds_up(eight) and not adds_up(sign)
+
+
+def test_joints_by_hand():
+    net = Topology((2, 5, 5))
+    net.add("add", "input", "input")
+    net.concat("cat", "input", "input", relu=False)
+    net.average_pool("mean", Window(kernel=3, stride=2, ceil_mode=True), source="input")
+    net.max_pool("max", HALF, source="input")
+    net.shortcut("short", 5, 2, source="input")
+    joints, x = {node.name: Joint(node) for node in net.nodes}, reals(3, 2, 5, 5)
+    assert torch.equal(joints["add"](x, x), (2 * x).relu())
+    assert torch.equal(joints["cat"](x, -x), torch.cat([x, -x], 1))
+    assert joints["mean"](x)[0, 0, 1, 0] == pytest.approx(float(x[0, 0, 2:, :3].sum() / 9))
+    assert torch.equal(joints["max"](x), functional.max_pool2d(x, 2))
+    y = joints["short"](x)
+    assert y.shape == (3, 5, 3, 3) and torch.equal(y[:, :2], x[:, :, ::2, ::2]) and not y[:, 2:].any()

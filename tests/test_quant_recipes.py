@@ -8,7 +8,7 @@ from quant.settings import Distillation
 def test_quantised_runs_start_from_the_float_run_of_their_seed():
     floating = recipe("lenet", seed=4)
     assert floating.start is None and floating.schemes == ()
-    mixed = recipe("lenet", "ternary,conv1=int8", seed=4, epochs=3)
+    mixed = recipe("lenet", "ternary,ip2=ternary", seed=4, epochs=3)
     assert mixed.start == floating and mixed.epochs == 3
     assert mixed.schemes == ("int8", "ternary", "ternary", "ternary")
     assert mixed.title == "lenet int8+ternary seed 4"
@@ -29,8 +29,8 @@ def test_8_bit_weights_alone_are_not_trained():
 
 
 def test_unknown_names_and_seeds_are_refused():
-    with pytest.raises(InputError, match="no network is called 'vgg'"):
-        recipe("vgg", "ternary")
+    with pytest.raises(InputError, match="no network is called 'vgg19'"):
+        recipe("vgg19", "ternary")
     with pytest.raises(InputError, match="no weight scheme is called 'float64'"):
         recipe("lenet", "float64")
     for seed in (-1, 1 << 63):
@@ -42,7 +42,7 @@ def test_methods_change_settings_and_combine():
     usual = recipe("lenet", "ternary")
     both = recipe("lenet", "ternary", method="reg+relut")
     assert (both.activity, both.relu_threshold, both.threshold_epochs) == (1e-6, 0.01, 2)
-    assert both.start == usual.start and both.epochs == usual.epochs and both.title == "lenet ternary reg+relut seed 0"
+    assert both.start == usual.start and both.epochs == usual.epochs and both.title == "lenet int8+ternary reg+relut seed 0"
     assert recipe("lenet", "ternary", method="gradupdate").errors_only
     assert (cut := recipe("lenet", method="lr")).patience == 3 and cut.rule == "adam"
     scratch = recipe("lenet", "ternary", method="scratch")

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from golden.formats import Integer
 from quant.models import Classifier, network_layers
-from quant.quantisers import Observed
+from quant.quantisers_activations import Observed
 from quant.rectify import Rectifiers, thresholded
 
 X = torch.tensor([[-1.0, 0.0, 0.01, 0.010001, 0.5, 2.0]])

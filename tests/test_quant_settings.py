@@ -22,7 +22,7 @@ def test_schedules():
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"network": "alexnet"}, "no network is called 'alexnet'"),
+        ({"network": "alexnett"}, "no network is called 'alexnett'"),
         ({"seed": -1}, "seed must be at least 0, not -1"),
         ({"batch": 0}, "batch must be at least 1, not 0"),
         ({"shift": -2}, "shift must be at least 0, not -2"),

@@ -71,8 +71,9 @@ def test_random_integers_cover_a_format_and_no_more(name):
         ({"acc_width": 1}, "acc_width must be 2 to 64, not 1"),
         ({"acc_width": 65}, "acc_width must be 2 to 64, not 65"),
         ({"acc_width": 8}, "sums of 1 products of uint8 and ternary .* an accumulator of 8 bits does not hold"),
-        ({"a": parse("int17")}, "a must be an integer or minifloat of up to 16 bits, not int17"),
-        ({"a": parse("ternary")}, "a must be an integer or minifloat of up to 16 bits, not ternary"),
+        ({"a": parse("int17")}, "a must be integers, .* with a zero, of up to 16 bits, not int17"),
+        ({"a": parse("ternary")}, "a must be integers, minifloats or powers of two with a zero, .*, not ternary"),
+        ({"a": parse("pow2_4")}, "a must be integers, .*, not pow2_4"),
     ],
 )
 def test_parameters_out_of_range_are_refused(fields, message):

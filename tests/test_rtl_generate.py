@@ -15,6 +15,10 @@ SETTINGS = {
     "int8_gemm": {"rows": 2, "cols": 1, "a": "int8"},
     "pow2_gemm": {"rows": 3, "cols": 2},
     "minifloat_gemm": {"rows": 2, "cols": 2, "a": "e5m2", "acc_width": 60},
+    "xnor_gemm": {"rows": 3, "cols": 2, "lanes": 5, "acc_width": 12},
+    "ttq_gemm": {"rows": 2, "cols": 3, "a": "uint4", "acc_width": 20},
+    "log_gemm": {"rows": 2, "cols": 3, "w": "pow2z_4e-9"},
+    "codebook_gemm": {"rows": 3, "cols": 5, "bits": 3, "entry": "int6"},
     "requant": {"lanes": 3, "y": "int5", "x": "int20"},
     "ternary_layer": {"rows": 2, "cols": 3, "y": "uint5"},
     "mac_tree_fixed": {"lanes": 3, "a": "uint4e-2"},
@@ -34,6 +38,10 @@ STREAMS = {  # role, bits of data, bytes of tdata, has tlast
     "int8_gemm": [("a", 16, 2, True), ("w", 8, 1, True), ("y", 32, 4, True)],
     "pow2_gemm": [("a", 24, 3, True), ("w", 8, 1, True), ("y", 64, 8, True)],
     "minifloat_gemm": [("a", 16, 2, True), ("w", 16, 2, True), ("y", 120, 15, True)],
+    "xnor_gemm": [("a", 15, 2, True), ("w", 10, 2, True), ("n", 11, 2, False), ("y", 24, 3, True)],
+    "ttq_gemm": [("a", 8, 1, True), ("w", 6, 1, True), ("y", 120, 15, True)],
+    "log_gemm": [("a", 8, 1, True), ("w", 12, 2, True), ("y", 144, 18, True)],
+    "codebook_gemm": [("a", 24, 3, True), ("w", 15, 2, True), ("t", 48, 6, False), ("y", 160, 20, True)],
     "requant": [("x", 60, 8, True), ("p", 3 * (16 + 48 + 6), 27, False), ("y", 15, 2, True)],
     "ternary_layer": [("a", 16, 2, True), ("w", 6, 1, True), ("p", 3 * 70, 27, False), ("y", 15, 2, True)],
     "mac_tree_fixed": [("a", 12, 2, True), ("w", 24, 3, True), ("p", 8, 1, False), ("y", 8, 1, True)],
@@ -50,6 +58,7 @@ STREAMS = {  # role, bits of data, bytes of tdata, has tlast
 INPUTS = {"dpred_encoder": 2, "dpred_decoder": 1, "stripes": 3}  # of the streams; of others all but the last
 LATENCY = {"ternary_gemm": 8, "binary_gemm": 11, "int8_gemm": 3, "pow2_gemm": 5, "minifloat_gemm": 4, "requant": 3, "ternary_layer": 8}
 LATENCY |= dict.fromkeys(("mac_tree_fixed", "mac_tree_dfp", "mac_tree_pow2", "mac_tree_minifloat"), 5)
+LATENCY |= {"xnor_gemm": 5, "ttq_gemm": 5, "log_gemm": 5, "codebook_gemm": 9}
 LATENCY |= {"dpred_encoder": 5, "dpred_decoder": 3}
 LATENCY |= {"parallel_tile": 4, "stripes": 7, "dynamic_stripes": 6, "loom": 4}
 

@@ -72,6 +72,20 @@ def test_every_pair_of_codes_of_a_shifter(activations, weights):
     check(a, w, list(pairs(range(1 << a.width), range(1 << w.width))))
 
 
+@pytest.mark.parametrize("weights", ["pow2z_5", "pow2_4", "upow2z_3", "pow2z_2", "upow2z_1", "pow2_6", "pow2z_4e-3"])
+@pytest.mark.parametrize("activations", ["upow2z_4", "pow2z_3", "upow2z_1", "upow2z_5e-9", "pow2_2"])
+def test_every_pair_of_codes_of_two_logarithms(activations, weights):
+    a, w = parse(activations), parse(weights)
+    assert carries(a, w) and addend_width(a, w) == (a.hi * w.hi).bit_length() + 1
+    check(a, w, list(pairs(range(1 << a.width), range(1 << w.width))))
+
+
+@pytest.mark.parametrize("names", [("int8", "upow2z_3"), ("uint4", "upow2z_2e5"), ("upow2z_3", "ternary"), ("pow2z_3", "binary")])
+def test_every_pair_of_codes_of_powers_without_a_sign_and_others(names):
+    a, w = map(parse, names)
+    check(a, w, list(pairs(range(1 << a.width), range(1 << w.width))))
+
+
 # every split of 8 bits that has a name, mixed ones, other families beside a minifloat, and minifloats without mantissa
 SCALED = [
     *((name, name) for name in ("e4m3", "e5m2", "mini_e5m2", "mini_e4m3", "mini_e3m4", "mini_e2m5", "mini_e1m6")),

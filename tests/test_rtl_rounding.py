@@ -1,5 +1,6 @@
 """Rounding units against exact rationals: every code of small widths, ties and boundaries of large ones."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -8,7 +9,7 @@ from exact import nearest, unit
 from gateware import evaluate
 
 from golden.formats import Float, parse
-from rtl.rounding import narrowed, saturated, to_integer, to_minifloat
+from rtl.rounding import narrowed, saturated, to_integer, to_minifloat, to_power
 
 FP32 = Float(8, 23, "ieee")
 INTEGERS = ["int4", "uint4", "int2", "uint1", "int8", "uint7", "int12"]
@@ -182,3 +183,27 @@ def test_ties_and_boundaries_of_fp32_narrowed(name):
         wanted = [code(fmt, nearest(fmt, rational(FP32, x)), relu) for x in codes]
         found = evaluate(lambda m, x, relu=relu: narrowed(m, x, FP32, fmt, relu), [32], [(x,) for x in codes])
         assert found == wanted, relu
+
+
+POWERS = ["upow2z_4", "upow2z_1e3", "upow2z_3", "pow2_4", "pow2z_3", "pow2_2e-9", "pow2z_5"]
+
+
+@pytest.mark.parametrize("name", POWERS)
+def test_every_number_and_shift_to_a_power_of_two(name):
+    fmt = parse(name)
+    for bits, shifts in ((9, 4), (6, 3), (2, 1)):
+        cases = [(x, shift) for x in range(1 - (1 << bits >> 1), 1 << bits >> 1) for shift in range(1 << shifts)]
+        wanted = [code(fmt, nearest(fmt, Fraction(x, 1 << s) * unit(fmt)), False) for x, s in cases]
+        assert evaluate(lambda m, x, s: to_power(m, x.as_signed(), s, fmt), [bits, shifts], cases) == wanted, bits
+
+
+@pytest.mark.parametrize("name", POWERS)
+def test_both_sides_of_every_root_of_long_sums(name):
+    fmt, bits, rng = parse(name), 54, np.random.default_rng(1)
+    roots = [math.isqrt(2 << 2 * n) for n in range(bits - 2)]
+    numbers = around([*roots, *(1 << n for n in range(bits - 1)), *rng.integers(0, 1 << 53, 50).tolist(), 0])
+    numbers = [x for x in numbers if abs(x) < 1 << 53]
+    cases = [(sign * x, int(shift)) for x in numbers for sign, shift in zip((1, -1), rng.integers(0, 55, 2), strict=True)]
+    cases += [(x, max(0, abs(x).bit_length() - int(near))) for x, near in zip(numbers, rng.integers(-2, 19, len(numbers)), strict=True)]
+    wanted = [code(fmt, nearest(fmt, Fraction(x, 1 << s) * unit(fmt)), False) for x, s in cases]
+    assert evaluate(lambda m, x, s: to_power(m, x.as_signed(), s, fmt), [bits, 6], cases) == wanted

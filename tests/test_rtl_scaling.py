@@ -100,7 +100,7 @@ def test_stimulus_covers_what_the_spec_allows(fields):
     [
         (StreamRequant, {"lanes": 0}, "lanes must be 1 to 64, not 0"),
         (StreamRequant, {"lanes": 65}, "lanes must be 1 to 64, not 65"),
-        (StreamRequant, {"y": "ternary"}, "y must be an integer format, not ternary"),
+        (StreamRequant, {"y": "ternary"}, "y must be integers, powers of two or binary, not ternary"),
         (StreamRequant, {"x": "binary"}, "x must be an integer format, not binary"),
         (StreamRequant, {"x": "uint8"}, "accumulators to requantise must be signed, not uint8"),
         (StreamRequant, {"m_width": 33}, "m_width must be 2 to 32, not 33"),

@@ -7,11 +7,10 @@ import pytest
 
 from golden.builder import Builder
 from golden.errors import InputError
-from golden.formats import parse
-from golden.gemm import GemmSpec
-from golden.requant import RequantSpec, fold_affine
+from golden.formats import Codebook, parse
+from golden.requant import RequantSpec, fold_affine, fold_sign
 from tb.cases import Failure
-from tb.network import gemm_target, run_network, tree_layer, tree_target
+from tb.network import run_network, tree_layer, tree_target
 
 
 def small_network(rng):
@@ -59,13 +58,155 @@ def test_a_result_that_is_not_the_network_s_is_a_failure(monkeypatch, name, posi
             next(runs)
 
 
-def test_a_layer_without_a_target_is_refused():
-    spec = GemmSpec(a=parse("uint8"), w=parse("int4"), k=3)
-    with pytest.raises(InputError, match="no target among ternary_gemm, .* multiplies weights of int4"):
-        gemm_target(spec)
-    with pytest.raises(InputError, match="no target among ternary_gemm multiplies weights of int4"):
-        gemm_target(spec, "ternary_gemm")
-    assert gemm_target(GemmSpec(a=parse("uint8"), w=parse("binary"), k=3)) == "binary_gemm"
+@pytest.mark.parametrize("fill", [None, 1])
+def test_a_network_of_signs(fill):
+    """8-bit first layer, sign, padded convolution of signs, pool of its sums, sign of either direction, dense of signs,
+    and an 8-bit last layer on signs."""
+    rng = np.random.default_rng(5)
+    net = Builder("int8", (1, 6, 6))
+
+    def weights(fmt, *shape):
+        return {"weight": (fmt, rng.choice(parse(fmt).values(), shape))}
+
+    def sign(name, channels, centre):
+        sums = net.tensors[next(reversed(net.tensors))].format
+        spec = RequantSpec(x=sums, y=parse("binary"), m_width=2, b_width=sums.width + 1)
+        scale = rng.normal(0, 1, channels) * (np.arange(channels) != 1)
+        m, b, s = fold_sign(spec, scale, -scale * centre + rng.normal(0, 1, channels))
+        attributes = {"format": "binary", "m_width": 2, "b_width": sums.width + 1}
+        net.add(name, "requant", parameters={"m": (None, m), "b": (None, b), "s": (None, s)}, attributes=attributes)
+
+    net.add("first", "conv", parameters=weights("int8", 3, 1, 3, 3))
+    sign("first_sign", 3, 0)
+    net.add("conv", "conv", parameters=weights("binary", 5, 3, 3, 3), attributes={"padding": 1, "fill": fill, "accumulate": 10})
+    net.add("pool", "max_pool", attributes={"kernel": 2})
+    sign("conv_sign", 5, 5)
+    net.add("flat", "flatten")
+    net.add("dense", "dense", parameters=weights("binary", 7, 20), attributes={"accumulate": 16})
+    sign("dense_sign", 7, 0)
+    net.add("last", "dense", parameters=weights("int8", 4, 7))
+    network = net.build()
+    x = rng.integers(-128, 128, (3, 1, 6, 6), dtype=np.int8)
+    runs = list(run_network(network, x, sim="icarus", rows=2, cols=3))
+    assert [run.target for run in runs] == ["int8_gemm", "requant", "xnor_gemm", "requant", "xnor_gemm", "requant", "int8_gemm"]
+    assert all(run.cycles == run.model for run in runs)
+    first, _, conv, sign_2, dense, _, last = runs
+    assert first.settings["a"] == "int8" and last.settings["a"] == "int2"
+    assert sign_2.settings["y"] == "binary" and sign_2.settings["x"] == "int10"
+    assert conv.macs == 3 * 16 * 27 * 5 and conv.tiles == 24 * 2 and conv.cycles == 24 * 2 * 2 + 2 + 3
+    assert dense.cycles == 2 * 3 * 2 + 2 + 3 and len(np.unique(network.run(x))) > 5
+
+
+def test_binary_weights_have_their_scales_in_the_requantisation():
+    """One scale a filter: the sums are those of the signs, and the multiplier brings the rest."""
+    rng = np.random.default_rng(6)
+    real = rng.normal(0, 1, (4, 2, 3, 3))
+    scales = np.abs(real).mean(axis=(1, 2, 3))
+    spec = RequantSpec(y=parse("int8"))
+    m, b, s = fold_affine(spec, scales / 4, np.zeros(4))
+    net = Builder("uint4", (2, 5, 5))
+    net.add("conv", "conv", parameters={"weight": ("binary", np.where(real < 0, -1, 1))})
+    net.add("q", "requant", parameters={"m": (None, m), "b": (None, b), "s": (None, s)}, attributes={"format": "int8"})
+    network, x = net.build(), rng.integers(0, 16, (2, 2, 5, 5), dtype=np.uint8)
+    conv, q = run_network(network, x, sim="icarus", rows=2, cols=2)
+    assert (conv.target, q.target) == ("binary_gemm", "requant") and conv.cycles == conv.model
+    windows = np.lib.stride_tricks.sliding_window_view(x.astype(float), (3, 3), (2, 3))
+    exact = np.einsum("ncijpq,fcpq->nfij", windows, np.where(real < 0, -1, 1) * scales[:, None, None, None] / 4)
+    assert np.abs(network.run(x) - np.clip(exact, -128, 127)).max() <= 0.51
+
+
+def ttq_network(rng, positive, negative, shared="input"):
+    """Two sums of one convolution with ternary weights, brought together by two scales a filter, and a dense layer."""
+    net = Builder("uint8", (2, 5, 5))
+    for name, mask in (("p", positive), ("n", negative)):
+        source = "input" if name == "p" else shared
+        attributes = {"padding": 1, "accumulate": 20}
+        net.add(name, "conv", source, parameters={"weight": ("uint1", mask)}, attributes=attributes, target="ttq_gemm")
+    scale = {"m_a": rng.integers(1, 50, 3), "m_b": -rng.integers(1, 50, 3), "d": rng.integers(-999, 999, 3), "s": [8] * 3}
+    parameters = {key: (None, np.array(value)) for key, value in scale.items()}
+    if shared == "input":
+        net.add("y", "add", "p", "n", parameters=parameters, attributes={"format": "uint8"})
+        net.add("flat", "flatten")
+        net.add("dense", "dense", parameters={"weight": ("ternary", rng.integers(-1, 2, (2, 75)))})
+    return net.build(), scale
+
+
+def test_two_scales_take_both_sums_of_one_array():
+    rng = np.random.default_rng(7)
+    ternary = rng.integers(-1, 2, (3, 2, 3, 3))
+    network, scale = ttq_network(rng, (ternary > 0).astype(int), (ternary < 0).astype(int))
+    x = rng.integers(0, 256, (2, 2, 5, 5), dtype=np.uint8)
+    both, dense = run_network(network, x, sim="icarus", rows=2, cols=3)
+    assert (both.name, both.target, dense.target) == ("p and n", "ttq_gemm", "ternary_gemm")
+    assert both.cycles == both.model == 25 * 18 + 5 and both.macs == 50 * 18 * 3 and both.settings["acc_width"] == 20
+    weights = np.where(ternary > 0, scale["m_a"][:, None, None, None], scale["m_b"][:, None, None, None]) * (ternary != 0)
+    padded = np.pad(x.astype(int), ((0, 0), (0, 0), (1, 1), (1, 1)))
+    sums = np.einsum("ncijpq,fcpq->nfij", np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (2, 3)), weights)
+    expected = np.clip(np.rint((sums + scale["d"][:, None, None]) / 256), 0, 255)
+    [y] = [step.output for step in network.steps(x) if step.node.name == "y"]
+    assert np.array_equal(y, expected) and 0 < y.mean() < 255
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative", "shared", "message"),
+    [
+        (1, 1, "input", "positive and negative weights of an array with two sums must be masks that do not overlap"),
+        (1, 0, "p", "ttq_gemm runs p with another node of the same input, which is not there"),
+    ],
+)
+def test_masks_that_are_no_pair_are_refused(positive, negative, shared, message):
+    shape = (3, 2, 3, 3)
+    if shared == "p":
+        net = Builder("uint8", (2, 5, 5))
+        net.add("p", "conv", parameters={"weight": ("uint1", np.ones(shape, int))}, target="ttq_gemm")
+        network = net.build()
+    else:
+        network, _ = ttq_network(np.random.default_rng(1), np.full(shape, positive), np.full(shape, negative))
+    with pytest.raises(InputError, match=message):
+        list(run_network(network, np.zeros((1, 2, 5, 5), np.uint8), sim="icarus", rows=2, cols=3))
+
+
+def test_a_network_of_logarithms():
+    """Weights of 5 and of 4 bits, activations of 4, of units of their own."""
+    rng = np.random.default_rng(8)
+    net = Builder("upow2z_4e-12", (2, 5, 5))
+
+    def add(name, op, fmt, *shape):
+        weight = (fmt, parse(fmt).nearest(rng.normal(0, 0.2, shape)))
+        net.add(name, op, parameters={"weight": weight}, attributes={"accumulate": 48})
+
+    add("conv", "conv", "pow2z_5e-14", 3, 2, 3, 3)
+    m, b, s = fold_affine(RequantSpec(x=parse("int48"), y=parse("upow2z_4e-12"), m_width=4, b_width=50), [2.0**-12] * 3, [1, 0, -9])
+    attributes = {"format": "upow2z_4e-12", "m_width": 4, "b_width": 50}
+    net.add("q", "requant", parameters={"m": (None, m), "b": (None, b), "s": (None, s)}, attributes=attributes)
+    net.add("flat", "flatten")
+    add("dense", "dense", "pow2z_4", 4, 27)
+    network = net.build()
+    x = parse("upow2z_4e-12").nearest(rng.exponential(0.3, (2, 2, 5, 5)))
+    conv, q, dense = run_network(network, x, sim="icarus", rows=2, cols=3)
+    assert [conv.target, q.target, dense.target] == ["log_gemm", "requant", "log_gemm"]
+    assert dense.settings["w"] == "pow2z_4" and q.settings["y"] == "upow2z_4e-12"
+    assert conv.cycles == conv.model == 9 * 18 + 5 and dense.cycles == dense.model
+    [y] = [step.output for step in network.steps(x) if step.node.name == "q"]
+    assert len(np.unique(y)) > 5 and len(np.unique(network.run(x))) == 8
+
+
+@pytest.mark.parametrize(("entry", "size"), [("int8e-6", 16), ("uint4", 4)])
+def test_a_network_with_a_codebook_a_layer(entry, size):
+    rng = np.random.default_rng(9)
+    net = Builder("int5", (2, 5, 5))
+    books = [Codebook(parse(entry), tuple(rng.integers(parse(entry).lo, parse(entry).hi, size).tolist())) for _ in range(2)]
+    net.add("conv", "conv", parameters={"weight": (books[0].name, rng.choice(books[0].table, (3, 2, 3, 3)))})
+    plain = {"m": (None, [5, -3, 1]), "b": (None, [9, 0, 0]), "s": (None, [7, 8, 5])}
+    net.add("q", "requant", parameters=plain, attributes={"format": "int8"})
+    net.add("flat", "flatten")
+    net.add("dense", "dense", parameters={"weight": (books[1].name, rng.choice(books[1].table, (4, 27)))})
+    x = rng.integers(-16, 16, (2, 2, 5, 5), dtype=np.int8)
+    conv, q, dense = run_network(net.build(), x, sim="icarus", rows=2, cols=3)
+    assert [conv.target, q.target, dense.target] == ["codebook_gemm", "requant", "codebook_gemm"]
+    entries = {"int8e-6": "int8", "uint4": "int5"}[entry]
+    assert conv.settings.items() >= {"a": "int5", "bits": size.bit_length() - 1, "entry": entries}.items()
+    assert conv.cycles == conv.model == 9 * 18 + 6 and dense.cycles == dense.model
 
 
 def mac_network(formats, shape=(1, 5, 5), **attributes):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from golden.c99.text import ctype
+from golden.c99.text import ctype, literal
 from golden.formats import Integer
 from golden.mac import MacSpec
 from golden.pool import denominator
@@ -82,6 +82,9 @@ def conv(file, node, operation):
     geometry = window(file, node, operation.window, *file.shape(node.inputs[0]))
     if is_float(operation):
         return in_floats(file, node, operation, geometry)
+    if operation.fill and any(operation.window.padding):
+        before, words = [geometry, len(operation.w)], {"fill": literal(operation.fill)}
+        return sums(file, node, operation, "filled_conv", before, "sum", words)
     file.at_least("MOST_COLUMNS", operation.output.shape[2])
     file.at_least("MOST_KERNEL", operation.window.kernel[1])
     words = {"column": "j" if operation.window.stride[1] == 1 else "j * g->stride_width"}  # so that it is vectorised
@@ -160,6 +163,11 @@ def concat(file, node, operation):
     return statements
 
 
+def shortcut(file, node, operation):
+    geometry = window(file, node, operation.window, *file.shape(node.inputs[0]))
+    return call(file, node, "shortcut", {}, [geometry, operation.output.shape[0]])
+
+
 def flatten(file, node, operation):
     return []  # its memory is that of its input: `golden.c99.buffers.VIEWS`
 
@@ -176,5 +184,6 @@ ROWS = {
     "relu": relu,
     "lrn": lrn,
     "concat": concat,
+    "shortcut": shortcut,
     "flatten": flatten,
 }

@@ -108,8 +108,9 @@ static int64_t round_minifloat(int64_t total, count shift, count mantissa, count
     "round_power": (
         ("magnitude", "top_bit"),
         """\
-/* To a power of two from 2^0 to 2^most, up from sqrt(2) times a power on; 0 becomes 2^0. With a zero, 2^0 is 0. */
-static int64_t round_power(int64_t total, count shift, count most, int zero)
+/* To a power of two from 2^0 to 2^most, up from sqrt(2) times a power on; 0 becomes 2^0. With a zero, 2^0 is 0; without
+ * a sign, so are negative totals. */
+static int64_t round_power(int64_t total, count shift, count most, int zero, int is_signed)
 {
     const uint64_t x = magnitude(total), sqrt_2 = UINT64_C(0xb504f333f9de6484); /* below sqrt(2) * 2^63 */
     const count top = top_bit(x);
@@ -121,7 +122,9 @@ static int64_t round_power(int64_t total, count shift, count most, int zero)
     if (power < 0)
         power = 0;
     const int64_t y = zero && power == 0 ? 0 : (int64_t)1 << power;
-    return total < 0 ? -y : y;
+    if (total < 0)
+        return is_signed ? -y : 0;
+    return y;
 }
 """,
     ),
@@ -144,17 +147,18 @@ FAMILIES = {
     Ternary: ("round_integer", limits),
     Binary: ("round_binary", lambda format: ()),
     Minifloat: ("round_minifloat", minifloat),
-    PowerOfTwo: ("round_power", lambda format: (format.hi.bit_length() - 1, int(format.zero))),
+    PowerOfTwo: ("round_power", lambda format: (format.last, int(format.zero), int(format.signed))),
 }
 
 
 def rounding(format):
     """The name of the function that rounds to `format`, the helper it needs, and its text.
 
-    Integers that differ in their unit alone share it.
+    Integers and powers of two that differ in their unit alone share it.
     """
     helper, settings = FAMILIES[type(format)]
-    name = f"to_{replace(format, exponent=0) if isinstance(format, Integer) else format}"
+    usual = {Integer: 0, PowerOfTwo: None}
+    name = f"to_{replace(format, exponent=usual[type(format)]) if type(format) in usual else format}"
     arguments = ", ".join(["total", "shift", *map(literal, settings(format))])
     return (
         name,

@@ -43,6 +43,34 @@ static void $name(const window *g, count filters, const $x *x, const $w *w, $mor
 }
 """
 
+FILLED_CONV = """\
+/* y[m][i][j] is the sum over c, p, q of x[c][i * stride + p - top][j * stride + q - left] * w[m][c][p][q]. Outside of the
+ * image x is $fill. */
+static void $name(const window *g, count filters, const $x *x, const $w *w, $y *y)
+{
+    for (count m = 0; m < filters; m++) {
+        for (count i = 0; i < g->out_height; i++) {
+            for (count j = 0; j < g->out_width; j++) {
+                const $w *weight = w + m * g->channels * g->kernel_height * g->kernel_width;
+                $sum sum = 0;
+                for (count c = 0; c < g->channels; c++) {
+                    for (count p = 0; p < g->kernel_height; p++) {
+                        for (count q = 0; q < g->kernel_width; q++) {
+                            const count row = i * g->stride_height + p - g->top;
+                            const count column = j * g->stride_width + q - g->left;
+                            const int inside = row >= 0 && row < g->height && column >= 0 && column < g->width;
+                            const $sum pixel = inside ? x[(c * g->height + row) * g->width + column] : $fill;
+                            sum += pixel * *weight++;
+                        }
+                    }
+                }
+                *y++ = ($y)sum;
+            }
+        }
+    }
+}
+"""
+
 DENSE = """\
 /* y[m] is the sum over k of x[k] * w[m][k]$then. */
 static void $name(count outputs, count inputs, const $x *x, const $w *w, $more$y *y)
@@ -131,6 +159,7 @@ static int64_t $name(float sum, const units *u)
 # name → what it uses, its text
 SUMS = {
     "conv": (("window",), CONV),
+    "filled_conv": (("window",), FILLED_CONV),
     "dense": ((), DENSE),
     "float_conv": (("window", "float_tree"), FLOAT_CONV),
     "finish": (("units",), FINISH),

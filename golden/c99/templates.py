@@ -111,6 +111,17 @@ static void $name(count n, const $x *x, $y *y)
 }
 """
 
+SHORTCUT = """\
+/* Some of the pixels, and channels of zeros behind those of the input. */
+static void $name(const window *g, count channels, const $x *x, $x *y)
+{
+    for (count c = 0; c < channels; c++)
+        for (count i = 0; i < g->out_height; i++)
+            for (count j = 0; j < g->out_width; j++)
+                *y++ = c < g->channels ? x[(c * g->height + i * g->stride_height) * g->width + j * g->stride_width] : 0;
+}
+"""
+
 # name → what it uses, its text
 TEMPLATES = SUMS | {
     "requant": ((), REQUANT),
@@ -120,4 +131,5 @@ TEMPLATES = SUMS | {
     "relu": ((), RELU),
     "lrn": (("math", "double_total"), LRN),
     "copy": ((), COPY),
+    "shortcut": (("window",), SHORTCUT),
 }

@@ -2,6 +2,7 @@
 
 from golden.errors import InputError
 from golden.formats.base import Format, UnitFormat, code_dtype
+from golden.formats.codebooks import Codebook
 from golden.formats.floats import Float
 from golden.formats.integers import Binary, Integer, Ternary, fitting, fixed
 from golden.formats.minifloats import Minifloat
@@ -10,6 +11,7 @@ from golden.formats.powers import PowerOfTwo
 __all__ = [
     "FAMILIES",
     "Binary",
+    "Codebook",
     "Float",
     "Format",
     "Integer",
@@ -23,7 +25,7 @@ __all__ = [
     "parse",
 ]
 
-FAMILIES = (Integer, Ternary, Binary, Minifloat, Float, PowerOfTwo)  # the first whose pattern fits has the name
+FAMILIES = (Integer, Ternary, Binary, Minifloat, Float, PowerOfTwo, Codebook)  # the first whose pattern fits has the name
 
 
 def parse(name):

@@ -1,0 +1,60 @@
+"""What a network costs before any hardware is chosen: memory of weights and activations, and bits that are multiplied."""
+
+import math
+from dataclasses import dataclass
+
+from golden.errors import InputError
+
+__all__ = ["Memory", "compute_cost", "memory"]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of weights and of activations."""
+
+    weights: float
+    activations: float
+
+
+def check(**bits):
+    """Refuse numbers of less than a bit, or less than one image."""
+    for what, value in bits.items():
+        if value < 1:
+            raise InputError(f"{what} must be at least 1, not {value}")
+
+
+def compute_cost(net, weight_bits, activation_bits):
+    """Products for one image, each times the bits of its weight and its activation together.
+
+    Parameters
+    ----------
+    net : Topology
+    weight_bits, activation_bits : int
+
+    Source: Mishra and Marr, WRPN & Apprentice, footnote 2.
+    """
+    check(weight_bits=weight_bits, activation_bits=activation_bits)
+    return net.macs * (weight_bits + activation_bits)
+
+
+def memory(net, batch, *, training=False, weight_bits=32, activation_bits=32):
+    """The `Memory` of a network at work on `batch` images.
+
+    In training, every tensor of the batch waits for the backward pass. In inference, a tensor goes when the last node
+    that uses it has run: what counts is the greatest sum of tensors that are there at one time, a node's inputs and its
+    result together. Biases and normalisation, a thousandth of the weights, are left out, and so are gradients.
+
+    Source: Mishra and Marr, WRPN & Apprentice, figure 1, whose text does not say what was counted.
+    """
+    check(batch=batch, weight_bits=weight_bits, activation_bits=activation_bits)
+    sizes = {name: math.prod(shape) for name, shape in net.shapes.items()}
+    if training:
+        values = sum(sizes.values())
+    else:
+        last = {source: i for i, node in enumerate(net.nodes) for source in node.sources}
+        alive, values = {"input"}, 0
+        for i, node in enumerate(net.nodes):
+            alive.add(node.name)
+            values = max(values, sum(sizes[name] for name in alive))
+            alive = {name for name in alive if last.get(name, -1) > i}
+    return Memory(net.weights * weight_bits / 8, values * batch * activation_bits / 8)

@@ -1,0 +1,122 @@
+"""An exported network, computed by torch's own operations: what golden must compute too.
+
+Integers stand in float64 and stay below 2**53, so that each operation is exact; only rounding to formats other than
+integers is that of the format itself.
+"""
+
+import torch
+from torch.nn import functional
+
+from golden.errors import InputError
+from golden.formats import Integer
+from golden.window import Window
+
+__all__ = ["exact", "run"]
+
+FLOAT64_EXACT = 2.0**53
+
+
+def exact(sums, what):
+    """`sums`, if each is so small that float64 has added it exactly."""
+    greatest = float(sums.abs().max()) if sums.numel() else 0.0
+    if not greatest < FLOAT64_EXACT:
+        raise InputError(f"sums of {what} reach {greatest:.0f}; float64 is exact below 2^53")
+    return sums
+
+
+@torch.no_grad()
+def run(network, pixels):
+    """Yield (name, integers as float64) for every tensor that golden's `network` makes of `pixels`, but flattened ones.
+
+    Raises
+    ------
+    InputError
+        If a sum reaches 2**53.
+    """
+    values = {network.input: pixels.double()}
+    for node in network.nodes:
+        parameters = {role: integers(network.parameters[name].values) for role, name in node.parameters.items()}
+        attributes = network.operations[node.name].attributes
+        inputs = [values[name] for name in node.inputs]
+        formats = [network.tensors[name].format for name in (*node.inputs, node.output)]
+        y = OPERATIONS[node.op](inputs, parameters, attributes, formats, node.name)
+        values[node.output] = exact(y, node.name)
+        if node.op != "flatten":
+            yield node.output, y
+
+
+def integers(values):
+    """A parameter as float64."""
+    return torch.from_numpy(values.copy()).double()
+
+
+def conv(inputs, parameters, attributes, formats, name):
+    x, pad, fill = inputs[0], Window(kernel=1, padding=attributes["padding"]).padding, attributes["fill"]
+    if fill is None:
+        fill = 0 if formats[0].holds(0) else -1
+    x = functional.pad(x, (pad[1], pad[1], pad[0], pad[0]), value=float(fill))
+    return functional.conv2d(x, parameters["weight"], stride=attributes["stride"])
+
+
+def dense(inputs, parameters, attributes, formats, name):
+    return functional.linear(inputs[0], parameters["weight"])
+
+
+def rounded(sums, s, y):
+    """The integers of format `y` nearest to ``sums * 2**-s``."""
+    sums = sums * torch.exp2(-s)  # a power of two: exact
+    if isinstance(y, Integer):
+        return torch.round(sums).clamp(y.lo, y.hi)
+    return torch.from_numpy(y.nearest((sums * 2.0**y.exponent).numpy())).double()
+
+
+def channels(parameters, x):
+    """Parameters, one number a channel, in as many axes as `x` has."""
+    return {role: p.reshape(1, -1, *(1,) * (x.ndim - 2)) for role, p in parameters.items()}
+
+
+def requant(inputs, parameters, attributes, formats, name):
+    p = channels(parameters, inputs[0])
+    return rounded(exact(inputs[0] * p["m"] + p["b"], name), p["s"], formats[-1])
+
+
+def add(inputs, parameters, attributes, formats, name):
+    (a, b), p = inputs, channels(parameters, inputs[0])
+    parts = [exact(part, name) for part in (a * p["m_a"], b * p["m_b"])]
+    return rounded(exact(exact(parts[0] + parts[1], name) + p["d"], name), p["s"], formats[-1])
+
+
+def pooling(attributes):
+    """Arguments of torch's pooling."""
+    kernel, stride = attributes["kernel"], attributes["stride"]
+    return kernel, kernel if stride is None else stride, attributes["padding"], attributes["ceil_mode"]
+
+
+def max_pool(inputs, parameters, attributes, formats, name):
+    kernel, stride, padding, ceil_mode = pooling(attributes)
+    return functional.max_pool2d(inputs[0], kernel, stride, padding, ceil_mode=ceil_mode)
+
+
+def average_pool(inputs, parameters, attributes, formats, name):
+    kernel, stride, padding, ceil_mode = pooling(attributes)
+    return functional.avg_pool2d(inputs[0], kernel, stride, padding, ceil_mode, divisor_override=1)
+
+
+def shortcut(inputs, parameters, attributes, formats, name):
+    down, right = Window(kernel=1, stride=attributes["stride"]).stride
+    x = inputs[0][:, :, ::down, ::right]
+    return torch.cat([x, x.new_zeros(len(x), attributes["channels"] - x.shape[1], *x.shape[2:])], 1)
+
+
+OPERATIONS = {
+    "conv": conv,
+    "dense": dense,
+    "requant": requant,
+    "add": add,
+    "relu": lambda inputs, *_: inputs[0].clamp(min=0),
+    "max_pool": max_pool,
+    "average_pool": average_pool,
+    "concat": lambda inputs, *_: torch.cat(inputs, 1),
+    "shortcut": shortcut,
+    "flatten": lambda inputs, *_: inputs[0].flatten(1),
+}
