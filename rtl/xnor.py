@@ -26,7 +26,7 @@ class XnorElement(Element):
     count_width : int
         Bits of the sum, enough to count `lanes`.
 
-    Source: Rastegari and others, XNOR-Net, section 3.2; Courbariaux and others, Binarized Neural Networks, section 3.
+    Source: Rastegari and others, XNOR-Net, section 3.2; Courbariaux and others, Binarized Neural Networks.
     """
 
     def __init__(self, *, lanes, count_width, exit=True):
