@@ -1,7 +1,8 @@
 # The front door. Each target sets up what it needs, once, and says what it is doing.
 
 .DEFAULT_GOAL := help
-.PHONY: help list verilog test test-all synth mutate demo accuracy ristretto dpred tiles mnist methods schemes tricks pruning bench docs clean
+.PHONY: help list verilog test test-all synth mutate demo accuracy ristretto dpred tiles compression
+.PHONY: mnist methods schemes tricks pruning bench docs clean
 .SILENT:
 
 PYTHON_BIN := .venv/bin/python
@@ -18,6 +19,7 @@ help:
 	echo "make ristretto                         the tables and figures of Ristretto for LeNet, in build/ristretto"
 	echo "make dpred                             traffic and speed-up of DPRed and bit-serial tiles on real networks, in build/dpred"
 	echo "make tiles                             LeNet through the Verilog of the bit-serial tiles, and what these cost, in build/tiles"
+	echo "make compression                       LeNet by Deep Compression: pruned, shared, Huffman-coded, in build/compression"
 	echo "make mnist                             what narrow networks reach on MNIST, in build/mnist"
 	echo "make methods                           every method of narrow weights from one float network, in build/methods"
 	echo "make schemes                           WRPN and Apprentice on a small ResNet, in build/schemes"
@@ -70,6 +72,9 @@ dpred: tools
 
 tiles: tools
 	$(PYTHON_BIN) -m studies tiles
+
+compression: tools
+	$(PYTHON_BIN) -m studies compression
 
 mnist methods schemes tricks pruning: tools
 	$(PYTHON_BIN) -m studies $@

@@ -3,6 +3,7 @@
 import torch
 
 from golden.formats import Codebook, Integer, PowerOfTwo
+from quant.clusters import clustered, nearest
 from quant.quantisers import WeightQuantiser
 
 __all__ = ["Logarithmic", "Shared", "full_scale", "powers"]
@@ -68,7 +69,6 @@ class Shared(WeightQuantiser):
     Source: Han, Mao and Dally, Deep Compression, section 3.
     """
 
-    ITERATIONS = 30
     entry = Integer(16, signed=True)
 
     def __init__(self, layer, width):
@@ -86,26 +86,16 @@ class Shared(WeightQuantiser):
     @torch.no_grad()
     def cluster(self, w):
         """Let k-means find the centroids of `w`, and the code of each weight."""
-        kept = w.flatten() != 0
+        kept = w != 0
         self.zero.fill_(not bool(kept.all()))
         first = int(self.zero)
-        x, order = w.flatten()[kept].double().sort()
         centroids = torch.zeros(len(self.centroids), dtype=torch.float64)
-        codes = torch.zeros(w.numel(), dtype=torch.long)
-        if len(x):
-            found = torch.linspace(float(x[0]), float(x[-1]), len(centroids) - first, dtype=torch.float64)
-            for _ in range(self.ITERATIONS):
-                members = torch.bucketize(x, (found[1:] + found[:-1]) / 2)  # a tie goes to the lower
-                counts = torch.bincount(members, minlength=len(found))
-                means = torch.bincount(members, weights=x, minlength=len(found)) / counts.clamp(min=1)
-                before, found = found, torch.where(counts > 0, means, found).sort().values
-                if torch.equal(before, found):
-                    break
-            centroids[first:] = found
-            members = torch.empty_like(order).scatter_(0, order, torch.bucketize(x, (found[1:] + found[:-1]) / 2))
-            codes[kept] = members + first
+        codes = torch.zeros(w.shape, dtype=torch.long)
+        if kept.any():
+            centroids[first:] = clustered(w[kept], len(centroids) - first)
+            codes[kept] = first + nearest(w[kept].double(), centroids[first:])
         self.centroids.copy_(centroids)
-        self.codes.copy_(codes.reshape(w.shape))
+        self.codes.copy_(codes)
         self.found.fill_(True)
 
     def values(self):
