@@ -1,16 +1,9 @@
 """Pruning by magnitude and by energy: accuracy against weights that are left, and against energy."""
 
-import copy
-import dataclasses
 from dataclasses import dataclass
-from typing import ClassVar
 
-from quant.cache import remembered, trained
 from quant.energy_aware import energies
-from quant.pruning import Pruning, prune
-from quant.run import Trained, correct
-from quant.settings import Settings
-from quant.train import reproducible
+from quant.pruning import Pruning
 from studies.samples import Data
 from studies.tables import counted, mean, over, percent, plain, table
 from studies.trials import COUNTED, Trial, network
@@ -28,39 +21,14 @@ def energy(model, images):
     return sum(sum(sum(x.values()) for x in layer.values()) for layer in energies(model, images).values())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pruned(Trial):
-    """A float network, pruned and trained on.
+class Weighed(Trial):
+    """A float network, pruned or not, whose energy is modelled too."""
 
-    Parameters
-    ----------
-    pruning : Pruning, optional
-        Without it the network stays whole.
-    """
-
-    pruning: Pruning | None = None
-
-    NAMES: ClassVar = ("calls", "energy_aware", "masks", "pruning", "saliency")
-    CODE: ClassVar = (*Trial.CODE, "golden.energy", "studies.pruning", *(f"quant.{name}" for name in NAMES))
-
-    @property
-    def decides(self):
-        return None if self.pruning is None else dataclasses.asdict(self.pruning)
+    CODE = (*Trial.CODE, "golden.energy", "quant.calls", "quant.energy_aware", "studies.pruning")
 
     def made(self, dataset, build):
-        run = trained(self.recipe, dataset, build=build, progress=False)
-        model = copy.deepcopy(run.model)
-        if self.pruning is not None:
-            with reproducible(self.recipe.seed) as generator:
-
-                def work(checkpoint):
-                    prune(model, dataset, self.pruning, generator, self.row, checkpoint=checkpoint, progress=False)
-
-                decides = [dataclasses.asdict(self.recipe), dataset.digest, self.decides]
-                remembered(model, "pruned", decides, self.CODE, build, work)
-        held_out = correct(model, dataset.held_out) / len(dataset.held_out)
-        more = {"energy": energy(model, dataset.held_out.images[:COUNTED])}
-        return Trained(model, run.epoch, held_out, run.history), more
+        run, more = super().made(dataset, build)
+        return run, more | {"energy": energy(run.model, dataset.held_out.images[:COUNTED])}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,16 +68,15 @@ def title(method, kept):
 
 def trials(scale, seeds):
     """All that is trained."""
-    common, found = {"batch": 128, "decay": 1e-2, "shift": 1}, []
-    settings = Settings(epochs=scale.epochs, rate=1e-3, shift=1)
+    common, found = {"batch": 128, "shift": 1}, []
     for seed in seeds:
-        start = network(scale.data, scale.network, seed, epochs=scale.floats, rate=3e-3, **common)
-        given = {"recipe": start, "data": scale.data}
-        found.append(Pruned(row=WHOLE, **given))
+        start = network(scale.data, scale.network, seed, epochs=scale.floats, rate=3e-3, decay=1e-2, **common)
+        found.append(Weighed(row=WHOLE, recipe=start, data=scale.data))
         for method in METHODS:
             for kept in scale.kept:
-                pruning = Pruning(method=method, kept=kept, settings=settings)
-                found.append(Pruned(row=title(method, kept), pruning=pruning, **given))
+                given = {"start": start, "pruning": Pruning(method=method, kept=kept), "method": f"prune_{method}"}
+                recipe = network(scale.data, scale.network, seed, epochs=scale.epochs, rate=1e-3, **given, **common)
+                found.append(Weighed(row=title(method, kept), recipe=recipe, data=scale.data))
     return found
 
 
@@ -138,7 +105,7 @@ def markdown(found):
         table(head, lines),
         "Test accuracy by torch, mean and standard deviation over seeds. *Energy*: of an image with numbers of 16 bits, as "
         f"`golden.energy` models it, beside that of the whole network, {plain(whole['energy']['mean'] / 1e6, 2)} million "
-        "multiplications' worth. What pruning, sharing and Huffman codes save together: `python -m studies compression`.",
+        "multiplications' worth. What pruning, sharing and Huffman codes save together: [Deep Compression](compression.md).",
     ]
 
 

@@ -57,6 +57,7 @@ class Scale:
     precisions : tuple of (weight bits, activation bits)
     epochs : int
         Of every network.
+    shift : int
     flip : bool
     batch : int
     """
@@ -67,6 +68,7 @@ class Scale:
     width: float = 0.5
     precisions: tuple = PRECISIONS
     epochs: int = 15
+    shift: int = 1
     flip: bool = True
     batch: int = 128
 
@@ -74,10 +76,10 @@ class Scale:
 def scale(full, folder):
     """The default; the whole grid on whole images, if `full`; the paper's own networks on a folder of the user's."""
     if folder is not None:
-        sizes = {"width": 1, "epochs": 160, "precisions": GRID}
+        sizes = {"width": 1, "epochs": 160, "precisions": GRID, "shift": 4}
         return Scale(data=Data(name=folder), networks=("resnet44", "resnet56"), teacher="resnet110", **sizes)
     if full:
-        return Scale(data=Data(name="fashion-mnist"), epochs=30, precisions=GRID)
+        return Scale(data=Data(name="fashion-mnist"), epochs=30, precisions=GRID, shift=2)
     return Scale(data=Data(name="fashion-mnist", train=20_000, held_out=1000, halved=True))
 
 
@@ -98,7 +100,7 @@ def runs(scale):
 def trials(scale, seeds):
     """All that is trained."""
     common = {"epochs": scale.epochs, "batch": scale.batch, "rate": 3e-3, "decay": 1e-2}
-    common |= {"shift": 2, "flip": scale.flip}
+    common |= {"shift": scale.shift, "flip": scale.flip}
     teacher = network(scale.data, scale.teacher, TEACHER_SEED, sizes={"width": scale.width}, **common)
     found = []
     for name, scheme, bits in runs(scale):
@@ -126,7 +128,7 @@ def results(found, scale):
         row |= {"cost": compute_cost(net, *bits), "curve": convergence(every)}
         rows.append(row)
     made = {"title": scale.data.title, "epochs": scale.epochs, "teacher": scale.teacher, "width": scale.width}
-    return made | {"rows": rows, "claims": [claim(rows, name) for name in scale.networks], "flip": scale.flip}
+    return made | {"rows": rows, "claims": [claim(rows, name) for name in scale.networks], "flip": scale.flip, "shift": scale.shift}
 
 
 def claim(rows, name):
@@ -149,7 +151,7 @@ def markdown(found):
     sections = [
         f"{found['title']}. {'Not CIFAR-10, on which the paper has its tables' if 'mnist' in found['title'] else 'The paper’s data'}: "
         f"what carries over is the comparison of schemes. Every network is trained for {counted(found['epochs'], 'epoch')} from nothing, by "
-        f"AdamW, with random shifts of 2 pixels{' and mirror images' if found['flip'] else ''}; the teacher is one "
+        f"AdamW, with random shifts of up to {counted(found['shift'], 'pixel')}{' and mirror images' if found['flip'] else ''}; the teacher is one "
         f"{found['teacher']} of floats, trained likewise, and Apprentice is scheme B. *WRPN* doubles the filters of the first "
         "convolution and stage, *all filters* those of the whole network. First and last layers of narrow networks have 8 bits."
     ]

@@ -1,7 +1,6 @@
 """Trials: networks that are trained and judged, each kept by all that decides it, two at a time."""
 
 import dataclasses
-import hashlib
 import json
 import time
 from pathlib import Path
@@ -43,11 +42,6 @@ class Trial:
     data: Data
 
     CODE = (*EVALUATION, "studies.counts", "studies.trials")  # modules that decide its figures
-
-    @property
-    def decides(self):
-        """JSON values that decide its figures, beside recipe, data and code."""
-        return []
 
     def made(self, dataset, build):
         """(a `Trained`, more figures of it)."""
@@ -93,8 +87,7 @@ def judged(model, dataset):
 def measured(trial, build):
     """The figures of a trial, JSON values, from the cache or measured now, and a line that says what they are."""
     began, dataset = time.perf_counter(), trial.data.load()
-    decides = json.dumps([key(trial.recipe, dataset, trial.CODE), trial.decides], sort_keys=True)
-    path = Path(build) / "trials" / f"{hashlib.sha256(decides.encode()).hexdigest()[:16]}.json"
+    path = Path(build) / "trials" / f"{key(trial.recipe, dataset, trial.CODE)}.json"
     try:
         found = json.loads(path.read_text())
     except (OSError, ValueError):

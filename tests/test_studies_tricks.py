@@ -37,7 +37,7 @@ def test_compute_is_of_products_that_are_not_zero():
 
 
 def test_the_page_from_a_few_images(monkeypatch, tmp_path):
-    small = Scale(data=HALVED, sizes={}, deep="resnet8", epochs=4, batch=32)
+    small = Scale(data=HALVED, sizes={}, deep="resnet8", epochs=3, batch=32)
     found, page = made(monkeypatch, tricks, small, [0], tmp_path)
     rows = {row["row"]: row for row in found["rows"]}
     assert set(rows) == {FLOAT, *(trick.title for trick in TRICKS)} and (tmp_path / "tricks.png").exists()
