@@ -42,7 +42,7 @@ class Row:
     published: float | None = None
 
 
-LENET = {"batch": 128, "rate": 3e-3, "decay": 1e-2, "shift": 2, "epochs": 10}
+LENET = {"batch": 128, "rate": 3e-3, "decay": 1e-2, "shift": 2, "epochs": 6}
 MLP = {"batch": 128, "rate": 3e-3, "shift": 1}
 ROWS = (
     Row(
@@ -51,7 +51,7 @@ ROWS = (
         weights="ternary,edges=ternary",
         activations="int8",
         least=0.994,
-        settings=LENET | {"rate": 2e-3, "epochs": 8},
+        settings=LENET | {"rate": 2e-3, "epochs": 7},
         floats=LENET,
     ),
     Row(
@@ -60,7 +60,7 @@ ROWS = (
         weights="xnor",
         activations="binary",
         least=0.99,
-        settings=LENET | {"epochs": 8},
+        settings=LENET,
         floats=LENET,
     ),
     Row(
@@ -69,7 +69,7 @@ ROWS = (
         weights="wrpn2,edges=wrpn2",
         activations=TWO_BITS,
         least=0.97,
-        settings=MLP | {"shift": 0, "epochs": 25},
+        settings=MLP | {"shift": 0, "epochs": 20},
     ),
     Row(
         title="784-256×3-10, 2-bit weights, activations and input",
@@ -77,7 +77,7 @@ ROWS = (
         weights="wrpn2,edges=wrpn2",
         activations=TWO_BITS,
         least=0.98,
-        settings=MLP | {"epochs": 20},
+        settings=MLP | {"epochs": 12},
         published=0.9866,
     ),
     Row(
@@ -86,7 +86,7 @@ ROWS = (
         weights="wrpn1,edges=wrpn1",
         activations=TWO_BITS,
         least=0.98,
-        settings=MLP | {"rate": 1e-3, "epochs": 8},
+        settings=MLP | {"rate": 1e-3, "epochs": 5},
         published=0.9899,
     ),
 )
@@ -102,7 +102,7 @@ class Scale:
     rows : tuple of Row
     """
 
-    data: Data = field(default_factory=lambda: Data(name="mnist", held_out=2000))
+    data: Data = field(default_factory=lambda: Data(name="mnist", held_out=1000))
     rows: tuple = ROWS
 
 
