@@ -39,7 +39,7 @@ class Row:
     loss: float | None = None
 
 
-# losses: Sze, Chen, Emer, Suleiman and Zhang, Hardware Architectures for Deep Neural Networks, "Summary of Reduce Precision"
+# losses: Emer, Sze and Chen, Hardware Architectures for Deep Neural Networks, tutorial, "Summary of Reduce Precision"
 ROWS = (
     Row(title=FLOAT, weights="float", activations=""),
     Row(title="integers, 8 bits", weights="int8", target="int8_gemm"),
@@ -149,11 +149,12 @@ def pairs(rows):
 def markdown(found):
     """Sections of the page."""
     training = found["training"]
+    floats, epochs = (counted(training[what], "epoch") for what in ("floats", "epochs"))
     sections = [
-        f"{training['network']}: a float network of {counted(training['floats'], 'epoch')} for each seed; from it, every method trains "
-        f"{counted(training['epochs'], 'epoch')} with the same settings. First and last layers have 8-bit weights, and activations 8 bits "
-        "where the method does not say otherwise; those of LogNet 4 bits. Accuracy is golden's, on all test images, of the float "
-        "network torch's; mean and standard deviation over seeds."
+        f"{training['network']}: a float network of {floats} for each seed; from it, every method trains {epochs} with the "
+        "same settings. First and last layers have 8-bit weights, and activations 8 bits where the method does not say "
+        "otherwise; those of LogNet 4 bits. Accuracy is golden's, on all test images, of the float network torch's; mean "
+        "and standard deviation over seeds."
     ]
     for data in found["data"]:
         sections += [f"## {data['name']}", f"{data['title']}.", rows(data), *ordered(data)]

@@ -96,8 +96,8 @@ def markdown(found):
     head = ["pruned by", "kept in each layer", "nonzero weights", "test accuracy", "energy"]
     lines = []
     for row in found["rows"]:
-        cells = [METHODS.get(row["method"], WHOLE), f"{row['kept']:.0%}", percent(row["nonzero"]["mean"]), mean(row["test"])]
-        lines.append([*cells, percent(row["energy"]["mean"] / whole["energy"]["mean"])])
+        cells = [METHODS.get(row["method"], WHOLE), f"{row['kept']:.0%}", percent(row["nonzero"]["mean"])]
+        lines.append([*cells, mean(row["test"]), percent(row["energy"]["mean"] / whole["energy"]["mean"])])
     return [
         f"{found['title']}. {found['network']} in floats, pruned at once, each layer to the same share of its weights, and "
         f"trained on for {counted(found['epochs'], 'epoch')}. *Energy-aware* goes through the layers in the order of their energy, "
@@ -120,8 +120,9 @@ def pictures(found, folder):
             for (method, name), colour in zip(METHODS.items(), ("#57606a", "#0969da"), strict=True):
                 rows = [row for row in found["rows"] if row["method"] in (None, method)]
                 x = [100 * row[what]["mean"] / unit for row in rows]
+                y = [100 * row["test"]["mean"] for row in rows]
                 spreads = [100 * (row["test"]["deviation"] or 0) for row in rows]
-                axis.errorbar(x, [100 * row["test"]["mean"] for row in rows], spreads, label=name, color=colour, marker="o")
+                axis.errorbar(x, y, spreads, label=name, color=colour, marker="o")
             axis.set_xscale("log")
             axis.set_xlabel(label)
             axis.set_ylabel("test accuracy, %")

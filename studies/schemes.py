@@ -128,7 +128,8 @@ def results(found, scale):
         row |= {"cost": compute_cost(net, *bits), "curve": convergence(every)}
         rows.append(row)
     made = {"title": scale.data.title, "epochs": scale.epochs, "teacher": scale.teacher, "width": scale.width}
-    return made | {"rows": rows, "claims": [claim(rows, name) for name in scale.networks], "flip": scale.flip, "shift": scale.shift}
+    made |= {"rows": rows, "claims": [claim(rows, name) for name in scale.networks]}
+    return made | {"flip": scale.flip, "shift": scale.shift}
 
 
 def claim(rows, name):
@@ -148,12 +149,14 @@ def claim(rows, name):
 
 def markdown(found):
     """Sections of the page."""
+    epochs, shift = counted(found["epochs"], "epoch"), counted(found["shift"], "pixel")
+    other = "This is not CIFAR-10, on which the paper has its tables: what carries over is the comparison of schemes. "
     sections = [
-        f"{found['title']}. {'Not CIFAR-10, on which the paper has its tables' if 'mnist' in found['title'] else 'The paper’s data'}: "
-        f"what carries over is the comparison of schemes. Every network is trained for {counted(found['epochs'], 'epoch')} from nothing, by "
-        f"AdamW, with random shifts of up to {counted(found['shift'], 'pixel')}{' and mirror images' if found['flip'] else ''}; the teacher is one "
-        f"{found['teacher']} of floats, trained likewise, and Apprentice is scheme B. *WRPN* doubles the filters of the first "
-        "convolution and stage, *all filters* those of the whole network. First and last layers of narrow networks have 8 bits."
+        f"{found['title']}. {other if 'mnist' in found['title'] else ''}Every network is trained for {epochs} from nothing, "
+        f"by AdamW, with random shifts of up to {shift}{' and mirror images' if found['flip'] else ''}; the teacher is one "
+        f"{found['teacher']} of floats, trained likewise, and Apprentice is scheme B. *WRPN* doubles the filters of the "
+        "first convolution and stage, *all filters* those of the whole network. First and last layers of narrow networks "
+        "have 8 bits."
     ]
     for name in dict.fromkeys(row["network"] for row in found["rows"]):
         sections.append(grid([row for row in found["rows"] if row["network"] == name], name, found))
@@ -189,14 +192,15 @@ def claimed(found):
     for scheme in ("WRPN + Apprentice", "WRPN, all filters, + Apprentice"):
         gap = found[scheme]
         error = "" if gap["error"] is None else f" (standard error {100 * gap['error']:.2f})"
-        where = "not below" if gap["mean"] >= 0 else "below"
-        words.append(f"with {scheme}, 2-bit weights and 8-bit activations are {100 * gap['mean']:+.2f} points{error} from it: {where}")
+        where = f"{100 * gap['mean']:+.2f} points{error} from it: {'not below' if gap['mean'] >= 0 else 'below'}"
+        words.append(f"with {scheme}, 2-bit weights and 8-bit activations are {where}")
     epochs = found["epochs"]
     taught = "never" if epochs["Apprentice"] is None else f"after epoch {epochs['Apprentice']}"
     return (
         f"**{found['network']}.** The paper claims that WRPN with Apprentice at 2 and 8 bits is not below the plain float "
         f"network. Test accuracy here, seed by seed: {'; '.join(words)}. Apprentice is said to converge faster: the narrow "
-        f"baseline's best mean accuracy on held-out images, after epoch {epochs['baseline']}, is reached with a teacher {taught}."
+        f"baseline's best mean accuracy on held-out images, after epoch {epochs['baseline']}, is reached with a teacher "
+        f"{taught}."
     )
 
 
@@ -209,4 +213,5 @@ def pictures(found, folder):
         for i, name in enumerate(names):
             for axis, bits in zip(axes[2 * i : 2 * i + 2], PRECISIONS, strict=True):
                 rows = [row for row in found["rows"] if row["network"] == name and tuple(row["bits"]) == bits]
-                draw(axis, {row["scheme"]: row["curve"] for row in rows}, f"{name}, {bits[0]}-bit weights, {bits[1]}-bit activations")
+                label = f"{name}, {bits[0]}-bit weights, {bits[1]}-bit activations"
+                draw(axis, {row["scheme"]: row["curve"] for row in rows}, label)

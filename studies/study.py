@@ -23,7 +23,7 @@ def page(module, found):
 
 
 def study(module, stem, scale, seeds, build, folder):
-    """Run the trials of a study, or find them, and write ``<stem>.json``, ``.md`` and ``.png`` to `folder`; the path of the page.
+    """Run the trials of a study, or find them, and write its JSON, page and picture to `folder`; the path of the page.
 
     Parameters
     ----------

@@ -23,7 +23,8 @@ def test_rows_are_what_their_titles_say():
 
 def test_the_full_scale_is_that_of_the_published_figures():
     rows = scale(True, None).rows
-    assert [row.published for row in rows] == [0.9866, 0.9899] and {row.settings["epochs"] for row in rows} == {PUBLISHED_EPOCHS}
+    assert [row.published for row in rows] == [0.9866, 0.9899]
+    assert {row.settings["epochs"] for row in rows} == {PUBLISHED_EPOCHS}
 
 
 def test_the_page_from_a_few_images(monkeypatch, tmp_path):

@@ -11,7 +11,8 @@ CHANCE, MARGIN = 0.1, 0.2
 
 def test_both_methods_start_from_the_same_network():
     found = trials(Scale(data=FEW), [0, 1])
-    assert len(found) == 2 * (1 + 2 * len(Scale(data=FEW).kept)) and len({trial.recipe.start or trial.recipe for trial in found}) == 2
+    assert len(found) == 2 * (1 + 2 * len(Scale(data=FEW).kept))
+    assert len({trial.recipe.start or trial.recipe for trial in found}) == 2
     assert {trial.recipe.pruning.method for trial in found if trial.row != WHOLE} == set(METHODS)
 
 

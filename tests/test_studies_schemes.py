@@ -68,4 +68,4 @@ def test_the_page_from_a_few_images(monkeypatch, tmp_path):
     assert all(row["by"] == "golden" for row in narrow) and all(row["nonzero"] < 0.8 for row in narrow)
     best = max(row["test"]["mean"] for row in narrow)
     assert best > CHANCE + MARGIN
-    assert "| WRPN + Apprentice | 2 | 8 |" in page and "Not CIFAR-10" in page and found["rows"][0]["cost"] > narrow[0]["cost"]
+    assert "| WRPN + Apprentice | 2 | 8 |" in page and "This is not CIFAR-10" in page and found["rows"][0]["cost"] > narrow[0]["cost"]
