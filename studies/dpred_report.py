@@ -7,7 +7,7 @@ from studies import dpred_tables as tables
 from studies.claims import KINDS, VARIANTS
 from studies.dpred_pictures import NAMES, WIDTHS, pictures, speed
 from studies.dpred_tables import LOOM, SERIAL, percent, speeds, times
-from studies.ristretto_report import table
+from studies.tables import table
 
 __all__ = ["layers", "markdown", "write"]
 

@@ -4,7 +4,7 @@ import statistics
 
 from studies.claims import PARTS, VARIANTS
 from studies.dpred_pictures import CLAIMS, NAMES, WIDTHS, speed
-from studies.ristretto_report import table
+from studies.tables import table
 
 __all__ = [
     "ENGINES",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from golden.errors import replacing
 from quant.plots import picture
+from studies.tables import mean, percent, table
 
 __all__ = ["markdown", "pictures", "write"]
 
@@ -12,22 +13,6 @@ COLOURS = {"fixed": "#57606a", "dfp": "#0969da", "minifloat": "#bc4c00"}
 NAMES = {"fixed": "fixed point", "dfp": "dynamic fixed point", "minifloat": "minifloat"}
 PARTS = {"outputs": "layer outputs", "conv": "convolution weights", "dense": "dense weights"}
 AREAS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000)  # that have a tick
-
-
-def percent(value):
-    """An accuracy as the thesis prints it."""
-    return f"{value:.2%}"
-
-
-def mean(found):
-    """Mean of the runs and their standard deviation."""
-    return percent(found["mean"]) + ("" if found["deviation"] is None else f" ± {found['deviation']:.2%}")
-
-
-def table(head, rows):
-    """A Markdown table."""
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
 
 
 def tuned_their_way(base):

@@ -3,18 +3,15 @@
 import dataclasses
 import hashlib
 import json
-import multiprocessing
-import os
 import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from golden.errors import replacing
+from studies.workers import workers
 
 __all__ = ["Job", "run"]
 
 PACKAGES = ("golden", "golden.formats", "quant")
-WORKERS = 2
 KEPT = ("plan", "data", "held_out", "met", "test", "assignment", "totals")
 
 
@@ -95,17 +92,16 @@ def work(job, build):
 
 
 def run(jobs, build):
-    """{(source, name): figures} of all `jobs`, in two processes of one thread each.
+    """{(source, name): figures} of all `jobs`, in `workers`.
 
     Jobs of one source share its training and their scores, so that they follow each other in one process.
     """
-    os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that start now
     chains = {}
     for job in jobs:
         chains.setdefault(job.source, []).append(job)
-    with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("spawn")) as pool:
-        parts = pool.map(chain, chains.values(), [build] * len(chains))
-        return {(job.source, job.name): figures for part in parts for job, figures in part}
+    with workers() as work_on:
+        parts = work_on(chain, list(chains.values()), build)
+    return {(job.source, job.name): figures for part in parts for job, figures in part}
 
 
 def chain(jobs, build):

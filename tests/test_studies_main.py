@@ -60,7 +60,7 @@ def test_a_study_of_trained_networks(tmp_path, monkeypatch, capsys, words, stem,
     monkeypatch.setattr(studies.tricks, "scale", lambda full, data: (full, data))
     monkeypatch.setattr(sys, "argv", ["studies", "tricks", *words])
     studies.__main__.main()
-    assert capsys.readouterr().out == f"the page\nwritten: {tmp_path / "tricks" / stem}.md\n"
+    assert capsys.readouterr().out == f"the page\nwritten: {tmp_path / 'tricks' / stem}.md\n"
 
 
 @pytest.mark.parametrize(

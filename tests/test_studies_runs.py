@@ -1,5 +1,6 @@
 """studies.runs: jobs in order, each kept by all that decides it."""
 
+import contextlib
 import importlib
 import sys
 from types import SimpleNamespace
@@ -85,23 +86,16 @@ def test_a_chain_says_what_each_reached(calls, tmp_path, capsys):
 def test_jobs_of_a_source_stay_in_one_chain(monkeypatch, tmp_path):
     chains = []
 
-    class Pool:
-        def __init__(self, workers, mp_context):
-            assert workers == 2 and mp_context.get_start_method() == "spawn"
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            pass
-
-        def map(self, function, lists, builds):
-            assert function is chain and set(builds) == {tmp_path}
+    @contextlib.contextmanager
+    def workers():
+        def work_on(function, lists, build):
+            assert function is chain and build == tmp_path
             chains.extend(lists)
             return [[(done, {"of": done.name}) for done in jobs] for jobs in lists]
 
-    monkeypatch.setattr(runs, "ProcessPoolExecutor", Pool)
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+        yield work_on
+
+    monkeypatch.setattr(runs, "workers", workers)
     other = ("lenet_caffe", "sgd", 1)
     jobs = [job(), job(source=other), job(name="dfp 8")]
     found = run(jobs, tmp_path)

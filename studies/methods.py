@@ -1,0 +1,223 @@
+"""Every method of narrow weights from one float network, two epochs each: accuracy, bits, zeros, area and cycles."""
+
+from dataclasses import dataclass, field
+from itertools import combinations
+
+from golden.layer_tables import topology
+from studies.elements import cycles, elements
+from studies.samples import Data
+from studies.tables import apart, counted, mean, over, percent, plain, table
+from studies.trials import Trial, network
+
+__all__ = ["ROWS", "SEEDS", "TITLE", "markdown", "pictures", "results", "scale", "trials"]
+
+TITLE = "Methods of narrow weights"
+SEEDS = (0, 1, 2, 3, 4)
+FLOAT = "float"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A method.
+
+    Parameters
+    ----------
+    title, weights, activations : str
+    target : str, optional
+        Whose processing element multiplies in the inner layers.
+    settings : dict
+        Parameters of the target.
+    loss : float, optional
+        Published top-1 loss on AlexNet, in points.
+    """
+
+    title: str
+    weights: str
+    activations: str = "int8"
+    target: str | None = None
+    settings: dict = field(default_factory=dict)
+    loss: float | None = None
+
+
+# losses: Emer, Sze and Chen, Hardware Architectures for Deep Neural Networks, tutorial, "Summary of Reduce Precision"
+ROWS = (
+    Row(title=FLOAT, weights="float", activations=""),
+    Row(title="integers, 8 bits", weights="int8", target="int8_gemm"),
+    Row(title="dynamic fixed point, 8 bits", weights="dfp8", activations="dfp8", target="int8_gemm", loss=0.6),
+    Row(title="minifloat weights, 1-4-3", weights="mini_e4m3", target="minifloat_gemm", settings={"a": "uint8"}),
+    Row(title="powers of two, 4 bits", weights="pow2_4", target="pow2_gemm"),
+    Row(title="TWN", weights="ternary", target="ternary_gemm", loss=3.7),
+    Row(title="TTQ", weights="ttq", target="ttq_gemm", loss=0.6),
+    Row(title="WRPN, 2-bit weights", weights="wrpn2", activations="wrpn8", target="ternary_gemm"),
+    Row(
+        title="WRPN, 2-bit weights and activations",
+        weights="wrpn2",
+        activations="wrpn2",
+        target="ternary_gemm",
+        settings={"a": "uint2"},
+    ),
+    Row(title="WRPN, 1-bit weights", weights="wrpn1", activations="wrpn8", target="binary_gemm"),
+    Row(title="BinaryConnect", weights="binaryconnect", target="binary_gemm", loss=19.2),
+    Row(title="BinaryConnect, stochastic", weights="binaryconnect_stochastic", target="binary_gemm"),
+    Row(title="BWN", weights="bwn", target="binary_gemm", loss=0.8),
+    Row(title="BWN, a scale a layer", weights="bwn_layer", target="binary_gemm"),
+    Row(title="BNN", weights="bnn", activations="binary", target="xnor_gemm", loss=29.8),
+    Row(title="XNOR-Net", weights="xnor", activations="xnor", target="xnor_gemm", loss=11.0),
+    Row(title="LogNet", weights="log5", activations="log4", target="log_gemm", loss=3.2),
+    Row(title="shared weights, 16", weights="shared4", target="codebook_gemm", settings={"bits": 4}, loss=0.0),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """How much is trained.
+
+    Parameters
+    ----------
+    data : tuple of Data
+    network : str
+    seeds : int, optional
+        Of all data but the first no more than so many.
+    epochs, floats : int
+        Of each method, and of the float network.
+    rows : tuple of Row
+    """
+
+    data: tuple
+    network: str = "lenet"
+    seeds: int | None = None
+    epochs: int = 2
+    floats: int = 10
+    rows: tuple = ROWS
+
+
+def scale(full, folder):
+    """The default; all images, if `full`; CIFAR-10 Full on a folder of the user's."""
+    if folder is not None:
+        return Scale(data=(Data(name=folder),), network="cifar10_full", floats=30)
+    if full:
+        return Scale(data=(Data(name="fashion-mnist"), Data(name="mnist")))
+    few = {"train": 12_000, "held_out": 500}
+    return Scale(data=(Data(name="fashion-mnist", **few), Data(name="mnist", **few)), seeds=1)
+
+
+def trials(scale, seeds):
+    """All that is trained."""
+    found = []
+    for i, data in enumerate(scale.data):
+        for seed in seeds[: scale.seeds if i else None]:
+            common = {"batch": 64, "decay": 1e-2, "shift": 1}
+            start = network(data, scale.network, seed, epochs=scale.floats, rate=3e-3, **common)
+            for row in scale.rows:
+                recipe = start
+                if row.weights != FLOAT:
+                    given = {"weights": row.weights, "activations": row.activations, "start": start}
+                    recipe = network(data, scale.network, seed, epochs=scale.epochs, rate=1e-3, **given, **common)
+                found.append(Trial(row=f"{data.name}: {row.title}", recipe=recipe, data=data))
+    return found
+
+
+def results(found, scale):
+    """JSON values of the tables."""
+    costs = elements({row.title: (row.target, row.settings) for row in scale.rows if row.target})
+    made = {"data": []}
+    for data in scale.data:
+        net, rows = topology(data.network(scale.network)), []
+        for row in scale.rows:
+            runs = found[f"{data.name}: {row.title}"]
+            figures = {what: over(runs, what) for what in ("test", "nonzero", "products")}
+            first = next(iter(runs.values()))
+            figures |= {"row": row.title, "by": first["by"], "bits": first["weight_bits"] / first["weights"]}
+            figures |= {"loss": row.loss, "target": row.target, "area": costs.get(row.title)}
+            rows.append(figures | {"cycles": cycles(net, row.target, row.settings) if row.target else None})
+        made["data"].append({"name": data.name, "title": data.title, "rows": rows, "pairs": pairs(rows)})
+    made["training"] = {"epochs": scale.epochs, "floats": scale.floats, "network": scale.network}
+    return made
+
+
+def pairs(rows):
+    """Of each two methods with published losses that differ, the better one there, and here if they are apart."""
+    found = []
+    for a, b in combinations([row for row in rows if row["loss"] is not None], 2):
+        if a["loss"] != b["loss"]:
+            theirs = min(a, b, key=lambda row: row["loss"])["row"]
+            ours = max(a, b, key=lambda row: row["test"]["mean"])["row"] if apart(a["test"], b["test"]) else None
+            found.append({"pair": [a["row"], b["row"]], "theirs": theirs, "ours": ours})
+    return found
+
+
+def markdown(found):
+    """Sections of the page."""
+    training = found["training"]
+    floats, epochs = (counted(training[what], "epoch") for what in ("floats", "epochs"))
+    sections = [
+        f"{training['network']}: a float network of {floats} for each seed; from it, every method trains {epochs} with the "
+        "same settings. First and last layers have 8-bit weights, and activations 8 bits where the method does not say "
+        "otherwise; those of LogNet 4 bits. Accuracy is golden's, on all test images, of the float network torch's; mean "
+        "and standard deviation over seeds."
+    ]
+    for data in found["data"]:
+        sections += [f"## {data['name']}", f"{data['title']}.", rows(data), *ordered(data)]
+    sections.append(
+        "*Bits* are those of all weights, 8-bit layers included; *nonzero* is a share of weights, *products* one of an image's "
+        "products. *Area* is that of a processing element of the target, in gate equivalents for each product that it "
+        "adds in a cycle; *cycles* are those of an image on 8 × 8 elements, by the model that equals the Verilog's cycles, "
+        "first and last layer on `int8_gemm`."
+    )
+    return sections
+
+
+def rows(data):
+    """The table of one data set."""
+    head = ["method", "accuracy", "bits a weight", "nonzero", "products", "target", "area", "cycles"]
+    lines = []
+    for row in data["rows"]:
+        cells = [row["row"], mean(row["test"]), f"{row['bits']:.2f}"]
+        cells += [percent(row[what]["mean"]) for what in ("nonzero", "products")]
+        if row["target"] is not None:
+            cells += [f"`{row['target']}`", plain(row["area"], 0), plain(row["cycles"], 0)]
+        lines.append([*cells, *[""] * (len(head) - len(cells))])
+    return table(head, lines)
+
+
+def ordered(data):
+    """Sections: which methods are better, here and on AlexNet."""
+    told = [pair for pair in data["pairs"] if pair["ours"] is not None]
+    if not told:
+        return ["Of no two methods with a published loss do the means differ by more than two standard errors."]
+    same = sum(pair["ours"] == pair["theirs"] for pair in told)
+    published = sorted((row for row in data["rows"] if row["loss"] is not None), key=lambda row: row["loss"])
+    head = ["better", "worse", "on AlexNet"]
+    lines = []
+    for pair in told:
+        [worse] = set(pair["pair"]) - {pair["ours"]}
+        lines.append([pair["ours"], worse, "so too" if pair["ours"] == pair["theirs"] else "the other way round"])
+    return [
+        "Published losses of top-1 accuracy on AlexNet, in points: "
+        + ", ".join(f"{row['row']} {row['loss']:g}" for row in published)
+        + f". Of {len(data['pairs'])} pairs that differ there, the means of {len(told)} are further apart here than two "
+        f"standard errors of their difference; {same} of these are in AlexNet's order:",
+        table(head, sorted(lines, key=lambda line: line[2])),
+    ]
+
+
+def pictures(found, folder):
+    """Accuracy against the area of an element, of each data set."""
+    from quant.plots import picture
+
+    stem, count = found["stem"], len(found["data"])
+    with picture(folder / f"{stem}.png", 1, count, (7 * count, 5)) as axes:
+        for axis, data in zip(axes, found["data"], strict=True):
+            floats = [row for row in data["rows"] if row["target"] is None]
+            for row in floats:
+                axis.axhline(100 * row["test"]["mean"], color="#8c959f", linewidth=1, label=row["row"])
+            for row in (row for row in data["rows"] if row not in floats):
+                at = (row["area"], 100 * row["test"]["mean"])
+                axis.errorbar(*at, yerr=100 * (row["test"]["deviation"] or 0), fmt="o", color="#0969da", markersize=4)
+                axis.annotate(row["row"], at, fontsize=7, xytext=(4, 3), textcoords="offset points")
+            axis.set_xscale("log")
+            axis.set_xlabel("gate equivalents of an element, for each product in a cycle")
+            axis.set_ylabel("test accuracy, %")
+            axis.set_title(data["name"])
+            axis.grid(alpha=0.25)
+            axis.legend(fontsize=8, loc="lower right")

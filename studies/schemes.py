@@ -1,0 +1,217 @@
+"""WRPN and Apprentice: wide networks of narrow numbers, with and without a teacher."""
+
+from dataclasses import dataclass
+
+from golden.costs import compute_cost
+from golden.layer_tables import topology
+from quant.settings import Distillation
+from studies.curves import convergence, draw, reached
+from studies.samples import Data
+from studies.tables import counted, mean, over, percent, plain, spread, table
+from studies.trials import Trial, network
+
+__all__ = ["SCHEMES", "SEEDS", "TITLE", "markdown", "pictures", "results", "scale", "trials"]
+
+TITLE = "WRPN and Apprentice"
+SEEDS = (0, 1, 2)
+TEACHER_SEED = 0
+
+SCHEMES = {  # title → sizes that differ from the baseline's, whether there is a teacher
+    "baseline": ({}, False),
+    "WRPN": ({"first": 2}, False),
+    "Apprentice": ({}, True),
+    "WRPN + Apprentice": ({"first": 2}, True),
+    "WRPN, all filters": ({"width": 2}, False),
+    "WRPN, all filters, + Apprentice": ({"width": 2}, True),
+}
+PUBLISHED = {  # network → scheme → {(weight bits, activation bits): error in %}: Mishra and Marr, tables 1 to 4
+    "resnet44": {
+        "baseline": {(32, 32): 6.5, (32, 8): 7.0, (4, 32): 6.6, (4, 8): 7.0, (2, 32): 6.8, (2, 8): 7.4},
+        "WRPN": {(32, 32): 6.3, (32, 8): 6.7, (4, 32): 6.2, (4, 8): 6.7, (2, 32): 6.2, (2, 8): 6.9},
+        "Apprentice": {(32, 32): 6.2, (32, 8): 6.4, (4, 32): 6.3, (4, 8): 6.4, (2, 32): 6.3, (2, 8): 6.6},
+        "WRPN + Apprentice": {(32, 32): 5.8, (32, 8): 6.1, (4, 32): 5.8, (4, 8): 6.1, (2, 32): 5.8, (2, 8): 6.2},
+    },
+    "resnet56": {
+        "baseline": {(32, 32): 6.2, (32, 8): 6.9, (4, 32): 6.2, (4, 8): 6.9, (2, 32): 6.3, (2, 8): 7.2},
+        "WRPN": {(32, 32): 5.8, (32, 8): 6.3, (4, 32): 5.8, (4, 8): 6.3, (2, 32): 5.9, (2, 8): 6.4},
+        "Apprentice": {(32, 32): 5.5, (32, 8): 5.9, (4, 32): 5.7, (4, 8): 5.9, (2, 32): 5.8, (2, 8): 6.1},
+        "WRPN + Apprentice": {(32, 32): 5.3, (32, 8): 5.8, (4, 32): 5.4, (4, 8): 5.8, (2, 32): 5.5, (2, 8): 5.6},
+    },
+}
+NARROW, WIDE = (2, 8), (32, 32)
+PRECISIONS = (WIDE, NARROW)
+GRID = tuple((w, a) for w in (32, 4, 2) for a in (32, 8))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """How much is trained.
+
+    Parameters
+    ----------
+    data : Data
+    networks : tuple of str
+    teacher : str
+    width : float
+        Of the baseline and of the teacher.
+    precisions : tuple of (weight bits, activation bits)
+    epochs : int
+        Of every network.
+    shift : int
+    flip : bool
+    batch : int
+    """
+
+    data: Data
+    networks: tuple = ("resnet8",)
+    teacher: str = "resnet20"
+    width: float = 0.5
+    precisions: tuple = PRECISIONS
+    epochs: int = 15
+    shift: int = 1
+    flip: bool = True
+    batch: int = 128
+
+
+def scale(full, folder):
+    """The default; the whole grid on whole images, if `full`; the paper's own networks on a folder of the user's."""
+    if folder is not None:
+        sizes = {"width": 1, "epochs": 160, "precisions": GRID, "shift": 4}
+        return Scale(data=Data(name=folder), networks=("resnet44", "resnet56"), teacher="resnet110", **sizes)
+    if full:
+        return Scale(data=Data(name="fashion-mnist"), epochs=30, precisions=GRID, shift=2)
+    return Scale(data=Data(name="fashion-mnist", train=20_000, held_out=1000, halved=True))
+
+
+def title(name, scheme, bits):
+    """The row of a table."""
+    return f"{name} {scheme} {bits[0]}w{bits[1]}a"
+
+
+def runs(scale):
+    """(network, scheme, bits) of every row; all filters are widened at the narrowest numbers and in floats alone."""
+    for name in scale.networks:
+        for scheme in SCHEMES:
+            for bits in scale.precisions:
+                if "all filters" not in scheme or bits == NARROW:
+                    yield name, scheme, bits
+
+
+def trials(scale, seeds):
+    """All that is trained."""
+    common = {"epochs": scale.epochs, "batch": scale.batch, "rate": 3e-3, "decay": 1e-2}
+    common |= {"shift": scale.shift, "flip": scale.flip}
+    teacher = network(scale.data, scale.teacher, TEACHER_SEED, sizes={"width": scale.width}, **common)
+    found = []
+    for name, scheme, bits in runs(scale):
+        sizes, taught = SCHEMES[scheme]
+        sizes = {"width": scale.width * sizes.get("width", 1), "first": sizes.get("first", 1)}
+        given = {"teacher": teacher, "distillation": Distillation(scheme="B")} if taught else {}
+        given |= {"weights": "float" if bits[0] == 32 else f"wrpn{bits[0]}"}
+        given |= {"activations": "float" if bits[1] == 32 else f"wrpn{bits[1]}"}
+        for seed in seeds:
+            recipe = network(scale.data, name, seed, sizes=sizes, **given, **common)
+            found.append(Trial(row=title(name, scheme, bits), recipe=recipe, data=scale.data))
+    return found
+
+
+def results(found, scale):
+    """JSON values of the tables."""
+    rows = []
+    for name, scheme, bits in runs(scale):
+        every = found[title(name, scheme, bits)]
+        factors = SCHEMES[scheme][0]
+        sizes = {"width": scale.width * factors.get("width", 1), "first": factors.get("first", 1)}
+        net = topology(scale.data.network(name, **sizes))
+        row = {"network": name, "scheme": scheme, "bits": list(bits), "by": next(iter(every.values()))["by"]}
+        row |= {"test": over(every, "test"), "nonzero": over(every, "nonzero")["mean"]}
+        row |= {"cost": compute_cost(net, *bits), "curve": convergence(every)}
+        rows.append(row)
+    made = {"title": scale.data.title, "epochs": scale.epochs, "teacher": scale.teacher, "width": scale.width}
+    made |= {"rows": rows, "claims": [claim(rows, name) for name in scale.networks]}
+    return made | {"flip": scale.flip, "shift": scale.shift}
+
+
+def claim(rows, name):
+    """How far the narrow, widened and taught networks are above the plain float one, seed by seed."""
+
+    def of(scheme, bits):
+        return next(r for r in rows if (r["network"], r["scheme"], tuple(r["bits"])) == (name, scheme, bits))
+
+    base, found = of("baseline", WIDE), {"network": name}
+    for scheme in ("WRPN + Apprentice", "WRPN, all filters, + Apprentice"):
+        pairs = zip(of(scheme, NARROW)["test"]["runs"], base["test"]["runs"], strict=True)
+        found[scheme] = spread(narrow - wide for narrow, wide in pairs)
+    alone, taught = (of(scheme, NARROW)["curve"] for scheme in ("baseline", "Apprentice"))
+    found["epochs"] = {"baseline": reached(alone, max(alone)), "Apprentice": reached(taught, max(alone))}
+    return found
+
+
+def markdown(found):
+    """Sections of the page."""
+    epochs, shift = counted(found["epochs"], "epoch"), counted(found["shift"], "pixel")
+    other = "This is not CIFAR-10, on which the paper has its tables: what carries over is the comparison of schemes. "
+    sections = [
+        f"{found['title']}. {other if 'mnist' in found['title'] else ''}Every network is trained for {epochs} from nothing, "
+        f"by AdamW, with random shifts of up to {shift}{' and mirror images' if found['flip'] else ''}; the teacher is one "
+        f"{found['teacher']} of floats, trained likewise, and Apprentice is scheme B. *WRPN* doubles the filters of the "
+        "first convolution and stage, *all filters* those of the whole network. First and last layers of narrow networks "
+        "have 8 bits."
+    ]
+    for name in dict.fromkeys(row["network"] for row in found["rows"]):
+        sections.append(grid([row for row in found["rows"] if row["network"] == name], name, found))
+    sections.append(
+        "Test error, mean and standard deviation over seeds; where weights and activations are narrow it is golden's, "
+        "otherwise torch's. *Cost* is FMAs times the bits of both operands, beside the float baseline's."
+    )
+    for found_claim in found["claims"]:
+        sections.append(claimed(found_claim))
+    return sections
+
+
+def grid(rows, name, found):
+    """The table of one network."""
+    published = PUBLISHED.get(name, {})
+    head = ["scheme", "weights", "activations", "test error", "cost", "nonzero weights"]
+    head += ["published, CIFAR-10"] if published else []
+    lines = []
+    for row in rows:
+        bits = tuple(row["bits"])
+        error = spread(1 - value for value in row["test"]["runs"])
+        cells = [row["scheme"], *bits, mean(error), f"{row['cost'] / rows[0]['cost']:.2f}", percent(row["nonzero"])]
+        if published:
+            theirs = published.get(row["scheme"], {}).get(bits)
+            cells.append("" if theirs is None else f"{theirs} %")
+        lines.append(cells)
+    return f"## {name}, width {plain(found['width'])}\n\n{table(head, lines)}"
+
+
+def claimed(found):
+    """The paper's claims, in words."""
+    words = []
+    for scheme in ("WRPN + Apprentice", "WRPN, all filters, + Apprentice"):
+        gap = found[scheme]
+        error = "" if gap["error"] is None else f" (standard error {100 * gap['error']:.2f})"
+        where = f"{100 * gap['mean']:+.2f} points{error} from it: {'not below' if gap['mean'] >= 0 else 'below'}"
+        words.append(f"with {scheme}, 2-bit weights and 8-bit activations are {where}")
+    epochs = found["epochs"]
+    taught = "never" if epochs["Apprentice"] is None else f"after epoch {epochs['Apprentice']}"
+    return (
+        f"**{found['network']}.** The paper claims that WRPN with Apprentice at 2 and 8 bits is not below the plain float "
+        f"network. Test accuracy here, seed by seed: {'; '.join(words)}. Apprentice is said to converge faster: the narrow "
+        f"baseline's best mean accuracy on held-out images, after epoch {epochs['baseline']}, is reached with a teacher "
+        f"{taught}."
+    )
+
+
+def pictures(found, folder):
+    """Convergence of every scheme, in floats and in the narrowest numbers."""
+    from quant.plots import picture
+
+    names = list(dict.fromkeys(row["network"] for row in found["rows"]))
+    with picture(folder / f"{found['stem']}.png", len(names), 2, (13, 4.5 * len(names))) as axes:
+        for i, name in enumerate(names):
+            for axis, bits in zip(axes[2 * i : 2 * i + 2], PRECISIONS, strict=True):
+                rows = [row for row in found["rows"] if row["network"] == name and tuple(row["bits"]) == bits]
+                label = f"{name}, {bits[0]}-bit weights, {bits[1]}-bit activations"
+                draw(axis, {row["scheme"]: row["curve"] for row in rows}, label)

@@ -1,0 +1,88 @@
+"""studies.methods: every row is a network that exists; the table of a few, trained on a few images."""
+
+import pytest
+from one_process import FEW, made
+
+from quant.models import network_layers
+from quant.schemes import activation_schemes, schemes
+from rtl.targets import target
+from studies import methods
+from studies.methods import FLOAT, ROWS, Scale, markdown, pairs, scale, trials
+from studies.tables import spread
+
+CHANCE, MARGIN = 0.1, 0.2
+QUICK = ("integers, 8 bits", "TTQ", "BNN", "LogNet", "shared weights, 16")
+
+
+def test_rows_are_schemes_and_targets():
+    net = network_layers("lenet")
+    assert len({row.title for row in ROWS}) == len(ROWS)
+    for row in ROWS:
+        if row.title != FLOAT:
+            engine = target(row.target).engine(**row.settings)
+            assert schemes(row.weights, net)[0] == "int8" == schemes(row.weights, net)[-1] and engine.w.width <= 8
+            activation_schemes(row.activations, net)
+
+
+def test_every_method_starts_from_the_one_float_network_of_its_seed():
+    found = trials(Scale(data=(FEW,)), [0, 1])
+    assert len(found) == 2 * len(ROWS)
+    starts = {trial.recipe.start for trial in found if trial.row != f"mnist: {FLOAT}"}
+    assert starts == {trial.recipe for trial in found if trial.row == f"mnist: {FLOAT}"} and len(starts) == 2
+    assert {trial.recipe.epochs for trial in found if trial.recipe.start} == {2}
+
+
+def test_scales():
+    usual, full, own = scale(False, None), scale(True, None), scale(False, "folder")
+    assert [data.name for data in usual.data] == ["fashion-mnist", "mnist"] == [data.name for data in full.data]
+    assert {data.train for data in full.data} == {None} and own.network == "cifar10_full"
+    assert all(each.epochs <= 2 for each in (usual, full, own))
+    assert len(trials(Scale(data=(FEW, FEW), seeds=1), [0, 1, 2])) == 4 * len(ROWS)
+
+
+def test_the_table_of_a_few(monkeypatch, tmp_path):
+    monkeypatch.setattr(methods, "elements", lambda asked: {title: 100.0 + len(title) for title in asked})
+    rows = tuple(row for row in ROWS if row.title in (FLOAT, *QUICK))
+    found, page = made(monkeypatch, methods, Scale(data=(FEW,), floats=6, rows=rows), [0], tmp_path)
+    for row in found["data"][0]["rows"]:
+        assert row["test"]["mean"] > CHANCE + MARGIN, row["row"]
+        assert row["by"] == ("torch" if row["row"] == FLOAT else "golden")
+        assert row["cycles"] is None if row["row"] == FLOAT else row["cycles"] > 10_000
+        assert f"| {row['row']} | {row['test']['mean']:.2%} | {row['bits']:.2f} |" in page
+    bits = {row["row"]: row["bits"] for row in found["data"][0]["rows"]}
+    assert bits[FLOAT] == 32 and bits["BNN"] < 1.2 < bits["TTQ"] < 2.2 and (tmp_path / "methods.png").exists()
+
+
+@pytest.mark.long
+def test_the_table_of_all(monkeypatch, tmp_path):
+    found, page = made(monkeypatch, methods, Scale(data=(FEW,), floats=6), [0, 1], tmp_path)
+    areas = {row["row"]: row["area"] for row in found["data"][0]["rows"]}
+    assert areas["BNN"] < areas["TWN"] < areas["integers, 8 bits"]
+    assert all(f"| {row.title} |" in page for row in ROWS)
+
+
+def row(name, loss, *tests):
+    return {"row": name, "loss": loss, "test": spread(tests)}
+
+
+def test_only_pairs_that_are_apart_have_an_order():
+    rows = [row("a", 0.0, 0.9, 0.91), row("b", 5.0, 0.8, 0.81), row("c", 9.0, 0.89, 0.9), row("d", 9.0, 0.1, 0.1)]
+    found = {tuple(pair["pair"]): (pair["theirs"], pair["ours"]) for pair in pairs([*rows, row("e", None, 0.5, 0.5)])}
+    assert found == {
+        ("a", "b"): ("a", "a"),
+        ("a", "c"): ("a", None),
+        ("a", "d"): ("a", "a"),
+        ("b", "c"): ("b", "c"),
+        ("b", "d"): ("b", "b"),
+    }
+
+
+def test_the_page_says_which_orders_agree():
+    rows = [row("a", 0.0, 0.9, 0.91), row("b", 5.0, 0.8, 0.81), row("c", 9.0, 0.89, 0.9)]
+    more = {"bits": 2.0, "nonzero": spread([0.5]), "products": spread([0.25]), "target": "t", "area": 10.0, "cycles": 7}
+    rows = [each | more for each in rows]
+    training = {"epochs": 2, "floats": 9, "network": "lenet"}
+    found = {"training": training, "data": [{"name": "n", "title": "t", "rows": rows, "pairs": pairs(rows)}]}
+    text = "\n".join(markdown(found))
+    assert "Of 3 pairs that differ there, the means of 2 are further apart" in text and "1 of these are in AlexNet's order" in text
+    assert "| a | b | so too |" in text and "| c | b | the other way round |" in text

@@ -1,0 +1,37 @@
+"""studies.mnist: what is trained, and the page from a few images."""
+
+from dataclasses import replace
+
+from one_process import FEW, made
+
+from studies import mnist
+from studies.mnist import PUBLISHED_EPOCHS, ROWS, Scale, scale, trials
+
+CHANCE, MARGIN = 0.1, 0.2
+
+
+def test_rows_are_what_their_titles_say():
+    found = {trial.row: trial.recipe for trial in trials(Scale(data=FEW), [0])}
+    ternary, xnor, small, middle, large = (found[row.title] for row in ROWS)
+    assert ternary.schemes == ("ternary",) * 4 and ternary.activations == "int8" and ternary.start.schemes == ()
+    assert xnor.schemes == ("int8", "xnor", "xnor", "int8") and xnor.start == ternary.start
+    for recipe in (small, middle):
+        assert recipe.schemes == ("wrpn2",) * 4 and "input=wrpn2" in recipe.activations and recipe.start is None
+    assert large.schemes == ("wrpn1",) * 4
+    assert [row.least for row in ROWS] == [0.994, 0.99, 0.97, 0.98, 0.98]
+
+
+def test_the_full_scale_is_that_of_the_published_figures():
+    rows = scale(True, None).rows
+    assert [row.published for row in rows] == [0.9866, 0.9899]
+    assert {row.settings["epochs"] for row in rows} == {PUBLISHED_EPOCHS}
+
+
+def test_the_page_from_a_few_images(monkeypatch, tmp_path):
+    rows = tuple(replace(row, settings=row.settings | {"epochs": 6, "batch": 32}) for row in ROWS[2:4])
+    rows = (replace(rows[0], least=0.2), replace(rows[1], least=0.999))
+    found, page = made(monkeypatch, mnist, Scale(data=FEW, rows=rows), [0, 1], tmp_path)
+    for row in found["rows"]:
+        assert row["by"] == "golden" and row["bits"] == 2 and row["test"]["mean"] > CHANCE + MARGIN
+    assert "| ≥ 20.0%, reached |" in page and "| ≥ 99.9%, missed | 98.66% |" in page
+    assert "seeds 0, 1." in page and not (tmp_path / "mnist.png").exists()

@@ -1,0 +1,34 @@
+"""studies.pruning: which networks are pruned, and the page from a few images."""
+
+import pytest
+from one_process import FEW, made
+
+from studies import pruning
+from studies.pruning import METHODS, WHOLE, Scale, scale, title, trials
+
+CHANCE, MARGIN = 0.1, 0.2
+
+
+def test_both_methods_start_from_the_same_network():
+    found = trials(Scale(data=FEW), [0, 1])
+    assert len(found) == 2 * (1 + 2 * len(Scale(data=FEW).kept))
+    assert len({trial.recipe.start or trial.recipe for trial in found}) == 2
+    assert {trial.recipe.pruning.method for trial in found if trial.row != WHOLE} == set(METHODS)
+
+
+def test_scales():
+    usual, full, own = scale(False, None), scale(True, None), scale(False, "folder")
+    assert usual.data.train == 20_000 and full.epochs > usual.epochs and own.network == "cifar10_full"
+
+
+def test_the_page_from_a_few_images(monkeypatch, tmp_path):
+    small = Scale(data=FEW, network="mlp64", kept=(0.3,), floats=8)
+    found, page = made(monkeypatch, pruning, small, [0], tmp_path)
+    whole, *rows = found["rows"]
+    assert whole["nonzero"]["mean"] > 0.99 and [row["method"] for row in rows] == list(METHODS)
+    for row in rows:
+        assert row["nonzero"]["mean"] == pytest.approx(0.3, abs=0.05)  # weights of pixels that are always 0 gain nothing
+        assert row["energy"]["mean"] < 0.8 * whole["energy"]["mean"]
+        assert row["test"]["mean"] > CHANCE + MARGIN
+    assert title("energy", 0.3) == "energy-aware, 30% kept" and (tmp_path / "pruning.png").exists()
+    assert f"| energy-aware | 30% | {rows[1]['nonzero']['mean']:.2%} | {rows[1]['test']['mean']:.2%} |" in page

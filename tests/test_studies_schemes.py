@@ -1,0 +1,71 @@
+"""studies.schemes: which networks are trained, what is claimed of them, the page from a few images."""
+
+import pytest
+from one_process import HALVED, made
+
+from golden.layer_tables import topology
+from studies import schemes
+from studies.schemes import GRID, NARROW, PUBLISHED, SCHEMES, WIDE, Scale, claim, claimed, runs, scale, title, trials
+from studies.tables import spread
+
+CHANCE, MARGIN = 0.1, 0.2
+
+
+def of(found, row):
+    [trial] = [trial for trial in found if trial.row == row]
+    return trial.recipe
+
+
+def test_schemes_widen_and_teach():
+    found = trials(Scale(data=HALVED), [5])
+    base, narrow = (of(found, title("resnet8", "baseline", bits)) for bits in (WIDE, NARROW))
+    assert base.schemes == () and base.teacher is None
+    assert narrow.schemes == ("int8", *["wrpn2"] * 6, "int8") and narrow.activations == "wrpn8"
+    both = of(found, title("resnet8", "WRPN + Apprentice", NARROW))
+    widths = [row.m for row in topology(both.network).rows]
+    assert widths == [16, 16, 16, 16, 16, 32, 32, 10] and [row.m for row in topology(base.network).rows][:4] == [8, 8, 8, 16]
+    assert both.distillation.scheme == "B" and both.teacher.seed == 0 and len(topology(both.teacher.network).rows) == 20
+    every = of(found, title("resnet8", "WRPN, all filters", NARROW))
+    assert [row.m for row in topology(every.network).rows] == [16, 16, 16, 32, 32, 64, 64, 10]
+    assert len({trial.recipe.teacher for trial in found} - {None}) == 1
+
+
+def test_grids():
+    usual, full, own = scale(False, None), scale(True, None), scale(False, "folder")
+    assert len(list(runs(usual))) == 4 * 2 + 2 and len(list(runs(full))) == 4 * 6 + 2
+    assert own.networks == ("resnet44", "resnet56") and own.precisions == GRID and own.width == 1
+    for name in own.networks:
+        assert set(PUBLISHED[name]) == set(list(SCHEMES)[:4]) and all(set(row) == set(GRID) for row in PUBLISHED[name].values())
+
+
+def rows(**tests):
+    """Rows of made-up accuracies."""
+    found = []
+    for scheme, (wide, narrow) in tests.items():
+        for bits, test in ((WIDE, wide), (NARROW, narrow)):
+            row = {"network": "n", "scheme": scheme, "bits": list(bits), "test": spread(test), "curve": [0.1, *test]}
+            found.append(row)
+    return found
+
+
+def test_claims_are_differences_seed_by_seed():
+    names = {"baseline": ([0.9, 0.8], [0.7, 0.75]), "Apprentice": ([0.9, 0.9], [0.8, 0.82])}
+    names |= {"WRPN + Apprentice": ([0.9, 0.9], [0.92, 0.81]), "WRPN, all filters, + Apprentice": ([0, 0], [0.89, 0.8])}
+    found = claim(rows(**names), "n")
+    assert found["WRPN + Apprentice"]["runs"] == pytest.approx([0.02, 0.01])
+    assert found["epochs"] == {"baseline": 3, "Apprentice": 2}
+    text = claimed(found)
+    assert "are +1.50 points (standard error 0.50) from it: not below" in text
+    assert "are -0.50 points (standard error 0.50) from it: below" in text
+    assert "after epoch 3, is reached with a teacher after epoch 2." in text
+
+
+def test_the_page_from_a_few_images(monkeypatch, tmp_path):
+    small = Scale(data=HALVED, teacher="resnet8", epochs=3, batch=32, flip=False)
+    found, page = made(monkeypatch, schemes, small, [0], tmp_path)
+    assert len(found["rows"]) == 10 and (tmp_path / "schemes.png").exists()
+    narrow = [row for row in found["rows"] if tuple(row["bits"]) == NARROW]
+    assert all(row["by"] == "golden" for row in narrow) and all(row["nonzero"] < 0.8 for row in narrow)
+    best = max(row["test"]["mean"] for row in narrow)
+    assert best > CHANCE + MARGIN
+    assert "| WRPN + Apprentice | 2 | 8 |" in page and "This is not CIFAR-10" in page and found["rows"][0]["cost"] > narrow[0]["cost"]
