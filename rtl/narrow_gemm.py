@@ -106,8 +106,8 @@ class XnorGemm(SystolicGemm):
     def directed(self, rng, amount=1):
         """Columns of weights that are a row of the activations but for few: counts up to the greatest."""
         for k in full(self.spec(1).longest, self.lanes, 2 * amount):
-            operands = self.stimulus(rng, m=2 * self.rows, k=k, n=2 * self.cols)
-            rows = operands["a"][rng.integers(0, 2 * self.rows, 2 * self.cols)].T
+            operands = self.stimulus(rng, m=self.rows, k=k, n=2 * self.cols)
+            rows = operands["a"][rng.integers(0, self.rows, 2 * self.cols)].T
             differ = rng.random(rows.shape) < rng.choice([0, 0.02, 0.3], rows.shape[1])
             yield operands | {"w": np.where(differ, -rows, rows)}
 
@@ -146,7 +146,7 @@ class TtqGemm(SystolicGemm):
     def directed(self, rng, amount=1):
         """Activations near their limits and columns of mostly one sign: sums up to the greatest."""
         for k in full(self.spec(1).longest, 1, 2 * amount):
-            operands = self.stimulus(rng, m=2 * self.rows, k=k, n=2 * self.cols)
+            operands = self.stimulus(rng, m=self.rows, k=k, n=2 * self.cols)
             (m, k), n = operands["a"].shape, operands["w"].shape[1]
             near = rng.choice([self.a.lo, self.a.hi, self.a.hi], (m, 1)) >> rng.choice([0, 0, 1, 4], (m, k))
             signs = np.where(rng.random((k, n)) < 0.9, rng.choice([-1, 1], n), operands["w"])

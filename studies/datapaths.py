@@ -23,9 +23,7 @@ ARRAYS = (  # target, parameters
     ("binary_gemm", {}),
     ("pow2_gemm", {}),
     ("log_gemm", {}),
-    ("xnor_gemm", {"lanes": 1}),
     ("xnor_gemm", {}),
-    ("xnor_gemm", {"lanes": 64}),
 )
 LANES = (  # of a requantisation: parameters
     {"y": "uint8"},
