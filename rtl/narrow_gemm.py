@@ -1,4 +1,4 @@
-"""GEMM on the systolic array where a product is less than a multiplication: signs, two scales, logarithms, codebooks."""
+"""GEMM on the systolic array of narrow weights: signs, two scales, logarithms, codebooks."""
 
 from dataclasses import dataclass, field
 
@@ -140,8 +140,8 @@ class TtqGemm(SystolicGemm):
         return TwoSumElement(a=self.a, acc_width=self.acc_width, **settings)
 
     def golden(self, operands):
-        a, w = operands["a"], operands["w"]
-        return {key: gemm(self.spec(a.shape[1]), a, (w == sign).astype(np.uint8)) for key, sign in (("p", 1), ("n", -1))}
+        a, w, spec = operands["a"], operands["w"], self.spec(operands["a"].shape[1])
+        return {key: gemm(spec, a, (w == sign).astype(np.uint8)) for key, sign in (("p", 1), ("n", -1))}
 
     def directed(self, rng, amount=1):
         """Activations near their limits and columns of mostly one sign: sums up to the greatest."""
@@ -167,7 +167,7 @@ class CodebookGemm(SystolicGemm):
     """
 
     bits: int = parameter(4, "bits of an index, 1 to 8")
-    entry: UnitFormat = parameter(Integer(8, signed=True), "format of the table's entries: signed integers of 2 to 16 bits")
+    entry: UnitFormat = parameter(Integer(8, signed=True), "format of the entries: signed integers of 2 to 16 bits")
     w: UnitFormat = field(init=False)  # the indices
 
     operands = ("a", "w", "t")
