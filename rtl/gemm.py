@@ -130,7 +130,9 @@ class ArrayGemm(Engine):
 class SystolicGemm(ArrayGemm):
     """An `ArrayGemm` of integers, exact."""
 
-    a: UnitFormat = parameter(Integer(8, signed=False), "format of the activations: integers, minifloats to 16 bits")
+    a: UnitFormat = parameter(
+        Integer(8, signed=False), "format of the activations: integers, minifloats to 16 bits, powers of two with a zero"
+    )
     acc_width: int = parameter(32, "bits of an accumulator, enough for one product to 64")
     w: UnitFormat = field(default=Ternary())  # given by the target
 
