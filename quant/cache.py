@@ -26,7 +26,8 @@ LOOP = tuple(f"quant.{name}" for name in ("data", "losses", "rectify", "run", "s
 FLOAT = (*LOOP, "golden.layer_tables", "golden.residual", "golden.topology", "quant.layers", "quant.models")
 TRAINING = (*FLOAT, *(f"golden.formats.{name}" for name in ("base", "codebooks", "integers", "minifloats", "powers")))
 TRAINING += tuple(f"quant.quantisers{suffix}" for suffix in ("", "_activations", "_binary", "_nonlinear", "_ternary"))
-TRAINING += ("golden.requant", *(f"quant.{name}" for name in ("export", "integers", "rules", "schemes", "sharing", "straight")))
+TRAINING += tuple(f"quant.{name}" for name in ("export", "integers", "rules", "schemes", "sharing", "straight"))
+TRAINING += ("golden.requant",)
 METADATA = "narrowgate-training"
 
 

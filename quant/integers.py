@@ -4,6 +4,8 @@ Integers stand in float64 and stay below 2**53, so that each operation is exact;
 integers is that of the format itself.
 """
 
+import math
+
 import torch
 from torch.nn import functional
 
@@ -98,8 +100,15 @@ def max_pool(inputs, parameters, attributes, formats, name):
 
 
 def average_pool(inputs, parameters, attributes, formats, name):
-    kernel, stride, padding, ceil_mode = pooling(attributes)
-    return functional.avg_pool2d(inputs[0], kernel, stride, padding, ceil_mode, divisor_override=1)
+    """Sums over windows, each times what makes its divisor the least common multiple of all."""
+    arguments, ones = pooling(attributes), torch.ones_like(inputs[0][:1, :1])
+    window, padded = attributes["divisor"] == "window", attributes["divisor"] == "padded"
+    sums, inside = (functional.avg_pool2d(x, *arguments, divisor_override=1) for x in (inputs[0], ones))
+    if window:
+        return sums
+    counts = torch.round(inside / functional.avg_pool2d(ones, *arguments, count_include_pad=True)) if padded else inside
+    counts = counts.long()
+    return sums * (math.lcm(*counts.unique().tolist()) // counts)
 
 
 def shortcut(inputs, parameters, attributes, formats, name):
