@@ -71,7 +71,8 @@ def result(recipe, dataset=None, *, build=BUILD, progress=True):
     base = f"{slug(recipe)}-{key(recipe, dataset, EVALUATION)}"
     network = path = None
     if run.model.quantised:
-        info = {"name": recipe.network, "schemes": list(recipe.schemes), "seed": recipe.seed, "epochs": recipe.epochs}
+        info = {"name": recipe.network, "schemes": list(recipe.schemes), "activations": recipe.activations}
+        info |= {"seed": recipe.seed, "epochs": recipe.epochs}
         network = export(run.model, info | {"held_out": run.held_out})
         path = Path(build) / f"{base}.artefact.safetensors"
         artefact.save(path, network)

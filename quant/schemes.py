@@ -48,6 +48,8 @@ class Scheme:
 
 def integers(width, relu):
     """Integers of activations: without a sign behind a ReLU."""
+    if width == 1 and not relu:
+        raise InputError("activations of a bit must be behind a ReLU; with a sign they need 2 or more")
     return Integer(width, signed=not relu)
 
 
@@ -136,7 +138,7 @@ def activation_quantiser(scheme, relu):
 
 
 def coarse(scheme):
-    """Whether a network has to be trained with a scheme: all but floats, and evenly spaced numbers of 8 bits or more."""
+    """Whether a network has to be trained with a scheme: not floats, nor evenly spaced numbers of 8 bits or more."""
     name, digits = re.fullmatch(r"(.*?)(\d*)", scheme).groups()
     return scheme != FLOAT and not (name in ("int", "dfp") and int(digits) >= CALIBRATED)
 

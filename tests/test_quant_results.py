@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from golden.network import classify
 from quant import accuracy as table
 from quant import results
 from quant.evaluate import Comparison
+from quant.recipes import recipe
 from quant.results import result
 
 DATA = small_mnist(256, 50)
@@ -59,3 +61,14 @@ def test_table_has_mean_and_deviation_over_seeds(build, monkeypatch):
     assert lines[0] == "| network | weights | computed by | epochs | seed 0 | seed 2 | mean | deviation |"
     assert lines[3].startswith("| lenet | ternary | golden integers | 1 | ")
     assert lines[-1] == "Test accuracy on 50 images, read once; the epoch is the best on held-out training images."
+
+
+def test_a_residual_network_of_two_bits_is_trained_exported_and_run(build):
+    network = "resnet8:shape=1x28x28,width=0.25"
+    usual = recipe(network, "wrpn2", "wrpn2,input=wrpn2", method="scratch")
+    found = result(replace(usual, epochs=1, batch=32, shift=0), DATA, build=build, progress=False)
+    assert found.figures["title"] == f"{network} int8+wrpn2 on wrpn2,input=wrpn2 scratch seed 0"
+    assert found.figures["compared"]["s2_b1"] == 8 * 14 * 14 * len(DATA.test)
+    loaded = artefact.load(found.artefact)
+    assert str(loaded.tensors["input_requant"].format) == "uint2" and str(loaded.tensors["s2_b1"].format) == "uint2"
+    assert loaded.info["activations"] == "wrpn2,input=wrpn2"

@@ -79,6 +79,12 @@ def test_wrong_activations_are_refused(text, message):
         activation_schemes(text, LENET)
 
 
+def test_one_bit_without_a_relu_is_refused():
+    for scheme in ("int1", "wrpn1"):
+        with pytest.raises(InputError, match="activations of a bit must be behind a ReLU; with a sign they need 2"):
+            activation_quantiser(scheme, False)
+
+
 def test_every_name_makes_a_quantiser_of_its_width():
     for name, row in WEIGHTS.items():
         for width in row.widths or [""]:
