@@ -23,10 +23,11 @@ __all__ = ["BUILD", "FLOAT", "LOOP", "code_hash", "key", "remembered", "slug", "
 
 BUILD = Path("build/quant")
 LOOP = tuple(f"quant.{name}" for name in ("data", "losses", "rectify", "run", "settings", "train"))
+PRUNING = tuple(f"quant.{name}" for name in ("calls", "energy_aware", "masks", "pruning", "saliency"))
 FLOAT = (*LOOP, "golden.layer_tables", "golden.residual", "golden.topology", "quant.layers", "quant.models")
 TRAINING = (*FLOAT, *(f"golden.formats.{name}" for name in ("base", "codebooks", "integers", "minifloats", "powers")))
 TRAINING += tuple(f"quant.quantisers{suffix}" for suffix in ("", "_activations", "_binary", "_nonlinear", "_ternary"))
-TRAINING += tuple(f"quant.{name}" for name in ("export", "integers", "rules", "schemes", "sharing", "straight"))
+TRAINING += tuple(f"quant.{name}" for name in ("clusters", "export", "integers", "rules", "schemes", "straight"))
 TRAINING += ("golden.requant",)
 METADATA = "narrowgate-training"
 
@@ -47,7 +48,7 @@ def code_hash(modules):
 def key(recipe, dataset, modules=None):
     """Hash of the settings, the data, the code of `modules` (by default, of training) and the version of torch."""
     if modules is None:
-        modules = TRAINING if recipe.schemes else FLOAT
+        modules = (TRAINING if recipe.schemes or recipe.activations else FLOAT) + (PRUNING if recipe.pruning is not None else ())
     decides = [dataclasses.asdict(recipe), dataset.digest, code_hash(modules), torch.__version__]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -119,23 +120,18 @@ def remembered(model, name, decides, modules, build, work):
     decides : JSON values
         All that the state depends on, beside the code of `modules` and the version of torch.
     work : callable
-        Trains `model` where it is; ``checkpoint(part)`` is a `Checkpoint` for each part that it trains.
+        Trains `model` where it is, with a `Checkpoint` from which that goes on.
     """
     decides = [decides, code_hash(modules), torch.__version__]
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
-    path, used = Path(build) / f"{name}-{digest}.safetensors", []
+    path = Path(build) / f"{name}-{digest}.safetensors"
     try:
         model.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError):
-
-        def checkpoint(part):
-            used.append(Checkpoint(path.with_name(f"{name}-{part}-{digest}.checkpoint"), digest, name))
-            return used[-1]
-
+        checkpoint = Checkpoint(path.with_suffix(".checkpoint"), digest, name)
         work(checkpoint)
         if first():
             with replacing(path) as temporary:
                 save_file({key: x.contiguous() for key, x in model.state_dict().items()}, temporary)
-            for done in used:
-                done.remove()
+            checkpoint.remove()
     return model.eval()

@@ -29,7 +29,13 @@ class Checkpoint:
 
     def __init__(self, path, key, title, seconds=SECONDS):
         self.path, self.key, self.title, self.seconds = Path(path), key, title, seconds
-        self.saved = time.monotonic()
+        self.saved, self.parts = time.monotonic(), []
+
+    def part(self, name):
+        """The checkpoint of one of several trainings that make up the run."""
+        path = self.path.with_name(f"{self.path.stem}-{name}{self.path.suffix}")
+        self.parts.append(Checkpoint(path, self.key, f"{self.title}, {name}", self.seconds))
+        return self.parts[-1]
 
     @property
     def due(self):
@@ -63,8 +69,9 @@ class Checkpoint:
         return state
 
     def remove(self):
-        """Delete the file, if it is there: what the run made is stored."""
-        self.path.unlink(missing_ok=True)
+        """Delete the file and those of all parts, if they are there: what the run made is stored."""
+        for each in (self, *self.parts):
+            each.path.unlink(missing_ok=True)
 
 
 def load_matching(model, state, what):

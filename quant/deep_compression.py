@@ -1,6 +1,6 @@
 """Deep Compression of a network from end to end: pruned, its weights shared, packed into Huffman-coded containers."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 
@@ -25,21 +25,24 @@ class DeepCompression:
     Parameters
     ----------
     pruning : Pruning
+    retraining : Settings
+        By which the weights that stay are trained on.
     conv_bits, dense_bits : int
         Of a code: 2 to that power values, the first of them 0.
     index_bits : int
         Of the number of zeros before an entry.
-    settings : Settings
+    sharing : Settings
         By which the shared values are trained on; 0 epochs for not at all.
 
     Source: Han, Mao and Dally, Deep Compression, arXiv:1510.00149.
     """
 
     pruning: Pruning
+    retraining: Settings
     conv_bits: int = 8
     dense_bits: int = 4
     index_bits: int = INDEX_BITS
-    settings: Settings = field(default_factory=lambda: Settings(rate=1e-4))
+    sharing: Settings = Settings(rate=1e-4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +82,8 @@ def compress(model, dataset, plan, generator, title, *, checkpoint=None, progres
     Parameters
     ----------
     plan : DeepCompression
-    checkpoint : callable, optional
-        Name of a part → its `quant.checkpoint.Checkpoint`.
+    checkpoint : quant.checkpoint.Checkpoint, optional
+        As of `quant.train.fit`.
 
     Raises
     ------
@@ -90,16 +93,15 @@ def compress(model, dataset, plan, generator, title, *, checkpoint=None, progres
     count = len(dataset.held_out)
     held_out = {"before": correct(model, dataset.held_out) / count}
     settings = {"checkpoint": checkpoint, "progress": progress}
-    prune(model, dataset, plan.pruning, generator, f"{title}, pruned", **settings)
+    prune(model, dataset, plan.pruning, plan.retraining, generator, f"{title}, pruned", **settings)
     held_out["pruned"] = correct(model, dataset.held_out) / count
     found = {}
     for name, module in layers(model).items():
         found[name] = sharing(module.weight, plan.conv_bits if module.weight.ndim == 4 else plan.dense_bits)
     with shared(model, found):
-        if plan.settings.epochs:
-            saved = None if checkpoint is None else checkpoint("shared")
-            name = f"{title}, shared"
-            fit(model, dataset, plan.settings, generator, name, checkpoint=saved, progress=progress)
+        if plan.sharing.epochs:
+            saved = None if checkpoint is None else checkpoint.part("shared")
+            fit(model, dataset, plan.sharing, generator, f"{title}, shared", checkpoint=saved, progress=progress)
     containers, bits = {}, {}
     for name, each in found.items():
         given = each.codes.numpy(), each.table.numpy(), plan.index_bits

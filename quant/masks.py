@@ -7,7 +7,7 @@ from torch.nn.utils import parametrize
 
 from golden.errors import InputError
 
-__all__ = ["Mask", "largest", "layers", "masked", "nonzero"]
+__all__ = ["Mask", "largest", "layers", "masked", "nonzero", "plain"]
 
 
 class Mask(torch.nn.Module):
@@ -62,7 +62,15 @@ def masked(model, masks):
         yield model
     finally:
         for name in masks:
-            parametrize.remove_parametrizations(found[name], "weight")
+            plain(found[name])
+
+
+def plain(module):
+    """Make ``module.weight`` a parameter again, of what its parametrisation makes, and the first: files go by order."""
+    parametrize.remove_parametrizations(module, "weight")
+    parameters = {"weight": module._parameters.pop("weight")} | dict(module._parameters)
+    module._parameters.clear()
+    module._parameters.update(parameters)
 
 
 def nonzero(model):

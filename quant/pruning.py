@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 
@@ -10,7 +10,6 @@ from golden.errors import InputError
 from quant import energy_aware
 from quant.masks import largest, layers, masked
 from quant.saliency import saliency
-from quant.settings import Settings
 from quant.train import fit
 
 __all__ = ["METHODS", "Pruning", "prune"]
@@ -68,8 +67,6 @@ class Pruning:
         Weights of all layers compete; `kept` is one number then.
     rounds : int
         After each, which keeps the same share of what was left, the weights are trained on.
-    settings : Settings
-        Of each round's training.
 
     Sources: Han, Pool, Tran and Dally, Learning both Weights and Connections for Efficient Neural Networks, NIPS 2015;
     of the others, see `quant.saliency` and `quant.energy_aware`.
@@ -79,7 +76,6 @@ class Pruning:
     kept: float | dict = 0.1
     across: bool = False
     rounds: int = 1
-    settings: Settings = field(default_factory=Settings)
 
     def __post_init__(self):
         if self.method not in METHODS:
@@ -102,29 +98,32 @@ class Pruning:
         return {name: math.exp(math.log(share) * number / self.rounds) for name, share in kept.items()}
 
 
-def prune(model, dataset, pruning, generator, title, *, checkpoint=None, progress=True):
+def prune(model, dataset, pruning, settings, generator, title, *, teacher=None, checkpoint=None, progress=True):
     """Prune and train on: the `Trained` of the last round, with zeros in the weights, and the masks {name: tensor}.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Trained, of floats. It is changed.
-    checkpoint : callable, optional
-        Name of a part → its `quant.checkpoint.Checkpoint`.
+        Trained. It is changed.
+    pruning : Pruning
+    settings : Settings
+        Of each round's training; for the rest, see `quant.train.fit`.
 
     Raises
     ------
     InputError
         If a layer does not exist, or as of `quant.train.fit`.
     """
-    images, masks = dataset.train.images[: len(dataset.train)], {}
+    images, masks = dataset.train.images, {}
     few = images[torch.arange(min(IMAGES, len(images)))]
     for number in range(1, pruning.rounds + 1):
         shares = pruning.shares(model, number)
         seen = few if pruning.method == "energy" else images
         masks = METHODS[pruning.method](model, seen, shares, masks, generator)
         name = f"{title}, round {number}" if pruning.rounds > 1 else title
-        saved = None if checkpoint is None else checkpoint(f"round{number}")
+        saved = None if checkpoint is None else checkpoint.part(f"round{number}")
         with masked(model, masks):
-            found = fit(model, dataset, pruning.settings, generator, name, checkpoint=saved, progress=progress)
+            found = fit(
+                model, dataset, settings, generator, name, teacher=teacher, checkpoint=saved, progress=progress
+            )
     return found, masks

@@ -3,8 +3,8 @@
 import torch
 
 from golden.formats import Codebook, Integer, PowerOfTwo
+from quant.clusters import clustered, nearest
 from quant.quantisers import WeightQuantiser
-from quant.sharing import clustered, nearest
 
 __all__ = ["Logarithmic", "Shared", "full_scale", "powers"]
 
@@ -86,14 +86,14 @@ class Shared(WeightQuantiser):
     @torch.no_grad()
     def cluster(self, w):
         """Let k-means find the centroids of `w`, and the code of each weight."""
-        kept, codes = w != 0, torch.zeros_like(w, dtype=torch.uint8)
+        kept = w != 0
         self.zero.fill_(not bool(kept.all()))
         first = int(self.zero)
-        centroids = torch.zeros_like(self.centroids)
+        centroids = torch.zeros(len(self.centroids), dtype=torch.float64)
+        codes = torch.zeros(w.shape, dtype=torch.long)
         if kept.any():
-            found = clustered(w[kept], len(centroids) - first)
-            codes[kept] = nearest(w[kept].double(), found).to(codes.dtype) + first
-            centroids[first:] = found
+            centroids[first:] = clustered(w[kept], len(centroids) - first)
+            codes[kept] = first + nearest(w[kept].double(), centroids[first:])
         self.centroids.copy_(centroids)
         self.codes.copy_(codes)
         self.found.fill_(True)

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, fields
 
 from golden.errors import InputError
 from quant.models import network_layers, schemes
+from quant.pruning import METHODS as PRUNINGS
+from quant.pruning import Pruning
 from quant.schemes import activation_schemes, coarse
 from quant.settings import SCHEMES, Distillation, Recipe, Settings
 
@@ -31,6 +33,8 @@ class Method:
         Of `quant.settings.Settings`, in place of the usual.
     scheme : str or None
         Of Apprentice, a row of `SCHEMES`.
+    pruning : str or None
+        A row of `quant.pruning.METHODS`.
     pretrained : bool or None
         Whether the run starts from the float network; None where the usual stays: quantised networks do.
     """
@@ -38,6 +42,7 @@ class Method:
     what: str
     settings: dict = field(default_factory=dict)
     scheme: str | None = None
+    pruning: str | None = None
     pretrained: bool | None = None
 
 
@@ -50,7 +55,12 @@ METHODS = {
     "apprentice_a": Method(SCHEMES["A"], scheme="A", pretrained=False),
     "apprentice_b": Method(SCHEMES["B"], scheme="B", pretrained=False),
     "apprentice_c": Method(SCHEMES["C"], {"rate": 2e-4}, scheme="C", pretrained=True),
+} | {
+    f"prune_{name}": Method(f"weights are pruned by {name}", pruning=name, pretrained=True) for name in PRUNINGS
 }
+TEACHERS = ", ".join(name for name, method in METHODS.items() if method.scheme is not None)
+PRUNERS = ", ".join(name for name, method in METHODS.items() if method.pruning is not None)
+KINDS = ((Settings, "distillation"), (Distillation, "scheme"), (Pruning, "method"))  # and what methods alone decide
 
 
 def combined(text):
@@ -61,7 +71,7 @@ def combined(text):
     InputError
         If there is no such method, or two disagree.
     """
-    settings, by, single = {}, {}, {"scheme": None, "pretrained": None}
+    settings, by, single = {}, {}, {"scheme": None, "pruning": None, "pretrained": None}
     for name in text.split("+") if text else ():
         if name not in METHODS:
             raise InputError(f"no method is called {name!r}; allowed: {', '.join(METHODS)}, joined by +")
@@ -87,13 +97,11 @@ def typed(name, value, default):
 
 
 def given(settings):
-    """Those of the loop and those of a distillation among `settings`, each a dictionary."""
-    parts = []
-    for kind, without in ((Settings, "distillation"), (Distillation, "scheme")):
-        parts.append({f.name: f.default for f in fields(kind) if f.name != without})
+    """Those of the loop, of a distillation and of pruning among `settings`, each a dictionary."""
+    parts = [{f.name: f.default for f in fields(kind) if f.name != without} for kind, without in KINDS]
     for name in settings:
         if not any(name in part for part in parts):
-            raise InputError(f"no setting is called {name!r}; allowed: {', '.join((*parts[0], *parts[1]))}")
+            raise InputError(f"no setting is called {name!r}; allowed: {', '.join(x for part in parts for x in part)}")
     return [{name: typed(name, settings[name], part[name]) for name in part if name in settings} for part in parts]
 
 
@@ -129,7 +137,8 @@ def recipe(
     teacher : str, optional
         The network whose float version teaches, if a method has a teacher; by default the same.
     settings : dict, optional
-        Of `quant.settings.Settings` and `Distillation`, as values or text; they go before all others.
+        Of `quant.settings.Settings`, `Distillation` and `quant.pruning.Pruning`, as values or text; they go before all
+        others.
 
     Raises
     ------
@@ -144,16 +153,19 @@ def recipe(
     rounds = (*chosen, *(activation_schemes(activations, net).values() if activations else ()))
     if base not in FLOAT:
         raise InputError(f"base must be one of {', '.join(FLOAT)}, not {base!r}")
-    way, (own, distilled) = combined(method), given(settings or {})
-    if way.scheme is None and (distilled or teacher is not None):
-        what = next(iter(distilled), "teacher")
-        raise InputError(f"{what} needs a method with a teacher: apprentice_a, apprentice_b or apprentice_c")
+    way, (own, distilled, pruned) = combined(method), given(settings or {})
+    needed = (way.scheme, TEACHERS, [*distilled, *["teacher"] * (teacher is not None)]), (way.pruning, PRUNERS, pruned)
+    for there, methods, asked in needed:
+        if there is None and asked:
+            raise InputError(f"{next(iter(asked))} needs one of the methods {methods}")
     pretrained = bool(rounds) if way.pretrained is None else way.pretrained
     usual = FLOAT[base] if not pretrained else TERNARY if not rounds or any(map(coarse, rounds)) else CALIBRATED
     decided = usual | way.settings | ({} if epochs is None else {"epochs": epochs}) | own
     if way.scheme is not None:
         decided["distillation"] = Distillation(scheme=way.scheme, **distilled)
         decided["teacher"] = recipe(teacher or network, seed=seed, base=base)
+    if way.pruning is not None:
+        decided["pruning"] = Pruning(method=way.pruning, **pruned)
     if pretrained:
         decided["start"] = recipe(network, seed=seed, base=base)
     return Recipe(network=network, schemes=chosen, activations=activations, seed=seed, method=method, **decided)

@@ -200,6 +200,8 @@ class Recipe(Settings):
         The run whose best weights this one starts from.
     teacher : Recipe, optional
         The run whose network teaches; of scheme A the model alone counts.
+    pruning : quant.pruning.Pruning, optional
+        What is pruned before each round of training; `start` is what is pruned.
     method : str
         What a reader calls the settings; "" for the usual.
     """
@@ -210,6 +212,7 @@ class Recipe(Settings):
     seed: int = 0
     start: "Recipe | None" = None
     teacher: "Recipe | None" = None
+    pruning: object = None
     method: str = ""
 
     def __post_init__(self):
@@ -221,11 +224,15 @@ class Recipe(Settings):
             raise InputError(f"seed must be at least 0, not {self.seed}")
         if self.epochs == 0 and self.start is None:
             raise InputError("epochs must be at least 1 for a network that starts from nothing")
+        if self.start is not None and self.start.network != self.network:
+            raise InputError(f"start must be a run of {self.network}, not of {self.start.network}")
         if (self.teacher is None) != (self.distillation is None):
             raise InputError("a teacher and a distillation must come together, not one without the other")
         if self.distillation is not None and (self.distillation.scheme == "C") != (self.start is not None):
             what = "trained weights" if self.distillation.scheme == "C" else "nothing"
             raise InputError(f"the student of scheme {self.distillation.scheme} must start from {what}")
+        if self.pruning is not None and (self.start is None or self.epochs == 0):
+            raise InputError("pruning needs a trained network to start from, and at least 1 epoch behind it")
 
     @property
     def title(self):

@@ -7,38 +7,10 @@ import torch
 from torch.nn.utils import parametrize
 
 from golden.errors import InputError
-from quant.masks import layers
+from quant.clusters import clustered, nearest
+from quant.masks import layers, plain
 
-__all__ = ["Shared", "clustered", "nearest", "shared", "sharing"]
-
-ITERATIONS = 200
-
-
-def nearest(values, centroids):
-    """Index of the nearest of the ascending `centroids` for each value, the lower of two as near."""
-    middles = (centroids[1:] + centroids[:-1]) / 2
-    return torch.searchsorted(middles, values.contiguous(), side="left")
-
-
-def clustered(values, count):
-    """`count` ascending centroids of k-means on the numbers `values`.
-
-    At first they are evenly spaced from the least number to the greatest. A centroid that is nearest to nothing stays where it is.
-
-    Source: Han, Mao and Dally, Deep Compression, section 3.2 (linear initialisation).
-    """
-    values = values.flatten().double()
-    centroids = torch.linspace(float(values.min()), float(values.max()), count, dtype=torch.float64)
-    before = None
-    for _ in range(ITERATIONS):
-        codes = nearest(values, centroids)
-        if before is not None and torch.equal(codes, before):
-            break
-        members = torch.bincount(codes, minlength=count)
-        sums = torch.bincount(codes, weights=values, minlength=count)
-        centroids = torch.where(members > 0, sums / members.clamp(min=1), centroids)
-        before = codes
-    return centroids
+__all__ = ["Shared", "shared", "sharing"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,4 +92,4 @@ def shared(model, found):
         for name, each in found.items():
             table = modules[name].parametrizations.weight.original.detach().clone()
             found[name] = Shared(each.codes, torch.cat([torch.zeros(1), table]))
-            parametrize.remove_parametrizations(modules[name], "weight")
+            plain(modules[name])

@@ -116,8 +116,12 @@ def train(recipe, dataset, start=None, teacher=None, *, checkpoint=None, progres
             teaches = recipe.teacher.model()
             if teacher is not None:
                 teaches.load_state_dict(teacher)
+        settings = {"teacher": teaches, "checkpoint": checkpoint, "progress": progress}
+        if recipe.pruning is not None:
+            from quant.pruning import prune  # not above: it trains by `fit`
+
+            return prune(model, dataset, recipe.pruning, recipe, generator, recipe.title, **settings)[0]
         if recipe.epochs:
-            settings = {"teacher": teaches, "checkpoint": checkpoint, "progress": progress}
             return fit(model, dataset, recipe, generator, recipe.title, **settings)
         images = dataset.train.images
         order = torch.randperm(len(images), generator=generator)[: CALIBRATION_BATCHES * EVALUATION_BATCH]

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,15 +15,14 @@ from quant.checkpoint import Checkpoint
 from quant.deep_compression import DeepCompression, compress
 from quant.recipes import recipe
 from quant.run import correct
-from quant.settings import Settings
 from quant.train import reproducible
-from studies.pruned import PRUNING
+from studies.pruned import PRUNING, RETRAINING
 from studies.published import DEEP_COMPRESSION
 
 __all__ = ["PLAN", "markdown", "study", "write"]
 
-PLAN = DeepCompression(pruning=PRUNING, settings=Settings(epochs=1, batch=128, rate=1e-4, shift=2))
-CODE = (*FLOAT, "quant.deep_compression", "quant.masks", "quant.pruning", "quant.sharing")
+PLAN = DeepCompression(pruning=PRUNING, retraining=RETRAINING, sharing=replace(RETRAINING, rate=1e-4))
+CODE = (*FLOAT, "quant.clusters", "quant.deep_compression", "quant.masks", "quant.pruning", "quant.sharing")
 HEAD = ("layer", "weights", "not 0", "values", "bits of a value", "bits of an index", "bytes", "of float", "ratio")
 
 
@@ -38,11 +38,9 @@ def study(dataset, build, *, start=None, plan=PLAN, progress=True):
     decides = repr([dataclasses.asdict(plan), key(start, dataset), code_hash(CODE), torch.__version__])
     digest = hashlib.sha256(decides.encode()).hexdigest()[:16]
 
-    def checkpoint(part):
-        return Checkpoint(Path(build) / f"compression-{part}-{digest}.checkpoint", digest, f"{part} LeNet")
-
+    saved = Checkpoint(Path(build) / f"compression-{digest}.checkpoint", digest, "compression")
     with reproducible(start.seed) as generator:
-        found = compress(run.model, dataset, plan, generator, "lenet", checkpoint=checkpoint, progress=progress)
+        found = compress(run.model, dataset, plan, generator, "lenet", checkpoint=saved, progress=progress)
     test["compressed"] = correct(found.model, dataset.test) / len(dataset.test)
     rows = []
     for name, data in found.containers.items():

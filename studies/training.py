@@ -23,6 +23,6 @@ def module(make, dataset, settings, seed, build):
         model = make()
 
         def work(checkpoint):
-            fit(model, dataset, settings, generator, name, checkpoint=checkpoint("run"))
+            fit(model, dataset, settings, generator, name, checkpoint=checkpoint)
 
         return remembered(model, make.__name__, decides, (make.__module__, *LOOP), build, work)

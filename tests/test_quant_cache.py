@@ -6,6 +6,9 @@ from small_mnist import quick, small_mnist
 
 from quant import cache
 from quant.cache import code_hash, key, trained
+from quant.masks import nonzero
+from quant.pruning import Pruning
+from quant.settings import Distillation
 
 DATA = small_mnist(64, 20)
 
@@ -29,6 +32,18 @@ def test_a_run_is_trained_once(tmp_path, monkeypatch):
         assert torch.equal(again.model(DATA.test.images), first.model(DATA.test.images))
     with pytest.raises(AssertionError, match="trained again"):
         trained(replace(settings, rate=1e-4), DATA, build=tmp_path, progress=False)
+
+
+def test_pruned_runs_and_students_are_kept_too(tmp_path):
+    pruned = replace(quick("lenet_caffe"), start=quick("lenet_caffe"), pruning=Pruning(kept=0.3, rounds=2))
+    taught = replace(quick("lenet_caffe", seed=1), teacher=quick(), distillation=Distillation(scheme="B"))
+    for recipe in (pruned, taught):
+        found = trained(recipe, DATA, build=tmp_path, progress=False)
+        again = trained(recipe, DATA, build=tmp_path, progress=False)
+        pairs = zip(found.model.state_dict().items(), again.model.state_dict().items(), strict=True)
+        assert all(name == other and torch.equal(x, y) for (name, x), (other, y) in pairs)
+    assert nonzero(trained(pruned, DATA, build=tmp_path).model)[""] == pytest.approx(0.3, abs=0.01)
+    assert all(path.suffix == ".safetensors" for path in tmp_path.iterdir()) and len(list(tmp_path.iterdir())) == 4
 
 
 def test_a_damaged_file_is_trained_anew(tmp_path):

@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from quant.pruning import Pruning
 from quant.settings import Settings
 from quant.train import reproducible, train
 
-PRUNING = Pruning(kept={"conv": 0.6, "hidden": 0.15, "out": 0.5}, settings=Settings(epochs=3, batch=40, rate=3e-3))
-PLAN = DeepCompression(pruning=PRUNING, dense_bits=3, settings=Settings(epochs=2, batch=40, rate=1e-3))
+PRUNING = Pruning(kept={"conv": 0.6, "hidden": 0.15, "out": 0.5})
+SHORT = Settings(epochs=3, batch=40, rate=3e-3)
+PLAN = DeepCompression(pruning=PRUNING, retraining=SHORT, dense_bits=3, sharing=replace(SHORT, rate=1e-3))
 
 
 def run(plan=PLAN, **more):
@@ -49,8 +51,9 @@ def test_lenet_takes_a_tenth():
     model = train(quick(epochs=3), data, progress=False).model
     kept = {"conv1": 0.66, "conv2": 0.12, "ip1": 0.08, "ip2": 0.19}
     plan = DeepCompression(
-        pruning=Pruning(kept=kept, settings=Settings(epochs=2, batch=32, rate=1e-3)),
-        settings=Settings(epochs=1, batch=32, rate=1e-4),
+        pruning=Pruning(kept=kept),
+        retraining=Settings(epochs=2, batch=32, rate=1e-3),
+        sharing=Settings(epochs=1, batch=32, rate=1e-4),
     )
     with reproducible(0) as generator:
         found = compress(model, data, plan, generator, "lenet", progress=False)
@@ -59,14 +62,14 @@ def test_lenet_takes_a_tenth():
 
 
 def test_interrupted_compressions_go_on(tmp_path):
-    def checkpoint(part):
-        return Checkpoint(tmp_path / part, part, part, 0.0)
-
+    checkpoint = Checkpoint(tmp_path / "x", "key", "quadrants")
     first = run(checkpoint=checkpoint)
-    (tmp_path / "shared").unlink()
+    (tmp_path / "x-shared").unlink()
     again = run(checkpoint=checkpoint)
     assert first.containers == again.containers
     assert run().containers == first.containers
+    checkpoint.remove()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_containers_of_others_are_refused():

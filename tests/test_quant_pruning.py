@@ -1,8 +1,10 @@
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
 from quadrants import quadrants, trained
+from small_mnist import quick, small_mnist
 
 from golden.errors import InputError
 from quant.checkpoint import Checkpoint
@@ -10,7 +12,7 @@ from quant.masks import nonzero
 from quant.pruning import METHODS, Pruning, prune
 from quant.run import correct
 from quant.settings import Settings
-from quant.train import reproducible
+from quant.train import reproducible, train
 
 SETTINGS = Settings(epochs=3, batch=40, rate=3e-3)
 
@@ -18,8 +20,8 @@ SETTINGS = Settings(epochs=3, batch=40, rate=3e-3)
 def run(**given):
     model = copy.deepcopy(trained())
     with reproducible(0) as generator:
-        given = {"settings": SETTINGS} | given
-        found, masks = prune(model, quadrants(), Pruning(**given), generator, "pruned", progress=False)
+        pruning = Pruning(**given)
+        found, masks = prune(model, quadrants(), pruning, SETTINGS, generator, "pruned", progress=False)
     for name, mask in masks.items():
         assert not getattr(model, name).weight[mask == 0].any()
     return found, masks
@@ -61,19 +63,15 @@ def test_deviations_make_layers_comparable():
 
 
 def test_rounds_resume_from_their_checkpoints(tmp_path):
-    seconds = 0.0
-
-    def checkpoint(part):
-        return Checkpoint(tmp_path / part, part, part, seconds)
-
     def once():
-        model = copy.deepcopy(trained())
+        model, saved = copy.deepcopy(trained()), Checkpoint(tmp_path / "x", "key", "quadrants")
         with reproducible(0) as generator:
-            pruning = Pruning(kept=0.2, rounds=2, settings=SETTINGS)
-            return prune(model, quadrants(), pruning, generator, "p", checkpoint=checkpoint, progress=False)[0]
+            given = Pruning(kept=0.2, rounds=2), SETTINGS, generator, "p"
+            return prune(model, quadrants(), *given, checkpoint=saved, progress=False)[0]
 
     first = once()
-    (tmp_path / "round2").unlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x-round1", "x-round2"]
+    (tmp_path / "x-round2").unlink()
     again = once()
     assert all(torch.equal(a, b) for a, b in zip(first.model.parameters(), again.model.parameters(), strict=True))
     assert first.history == again.history
@@ -94,3 +92,17 @@ def test_rounds_resume_from_their_checkpoints(tmp_path):
 def test_bad_prunings_are_refused(given, message):
     with pytest.raises(InputError, match=message):
         run(**given)
+
+
+def test_quantised_networks_are_pruned_by_their_weights_in_full_precision():
+    data = small_mnist(256, 40)
+    recipe = replace(quick("lenet", "ternary"), pruning=Pruning(kept={"ip1": 0.1, "conv2": 0.3}))
+    start = train(recipe.start, data, progress=False).model.state_dict()
+    found = train(recipe, data, start, progress=False)
+    shares = nonzero(found.model)
+    assert shares["ip1"] == pytest.approx(0.1, abs=0.01) and shares["conv2"] == pytest.approx(0.3, abs=0.01)
+    for stage in found.model.stages:
+        integers, _ = stage.weights.integers(stage.weight.detach())
+        assert integers.any() and not integers[stage.weight == 0].any()
+    with pytest.raises(InputError, match="layer conv1 must multiply by its weights as they are: prune before"):
+        train(replace(recipe, pruning=Pruning(method="energy")), data, start, progress=False)

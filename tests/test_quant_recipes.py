@@ -1,6 +1,7 @@
 import pytest
 
 from golden.errors import InputError
+from quant.pruning import Pruning
 from quant.recipes import recipe
 from quant.settings import Distillation
 
@@ -68,6 +69,12 @@ def test_settings_are_given_as_values_or_text():
     assert recipe("lenet", method="reg", settings={"activity": "3e-6"}).activity == 3e-6
 
 
+def test_pruned_runs_start_from_the_float_run():
+    found = recipe("lenet", method="prune_obd", settings={"kept": "0.05", "rounds": "3", "across": "on"})
+    assert found.pruning == Pruning(method="obd", kept=0.05, rounds=3, across=True)
+    assert found.start == recipe("lenet") and found.title == "lenet float prune_obd seed 0"
+
+
 @pytest.mark.parametrize(
     "given, message",
     [
@@ -75,9 +82,13 @@ def test_settings_are_given_as_values_or_text():
         ({"method": "scratch+apprentice_c"}, "scratch and apprentice_c cannot be .*: they disagree on pretrained"),
         ({"method": "apprentice_a+apprentice_b"}, "and apprentice_b cannot be combined: they disagree on scheme$"),
         ({"method": "gradupdate+apprentice_a"}, "errors_only must be off in scheme A"),
-        ({"settings": {"speed": 1}}, "no setting is called 'speed'; allowed: epochs, .*, alpha, .*, temperature$"),
-        ({"settings": {"gamma": 1.0}}, "gamma needs a method with a teacher: apprentice_a"),
-        ({"teacher": "lenet"}, "teacher needs a method with a teacher"),
+        ({"settings": {"speed": 1}}, "no setting is called 'speed'; allowed: epochs, .*, alpha, .*, kept, across, rounds$"),
+        ({"settings": {"gamma": 1.0}}, "gamma needs one of the methods apprentice_a, apprentice_b, apprentice_c$"),
+        ({"teacher": "lenet"}, "teacher needs one of the methods apprentice_a"),
+        ({"settings": {"kept": 0.1}}, "kept needs one of the methods prune_magnitude, prune_deviation, prune_obd, prune_e"),
+        ({"method": "prune_obd+scratch"}, "prune_obd and scratch cannot be combined: they disagree on pretrained"),
+        ({"method": "prune_obd", "settings": {"kept": "0"}}, "kept of all layers must be above 0 and up to 1, not 0.0"),
+        ({"method": "prune_obd", "epochs": 0}, "pruning needs a trained network to start from, and at least 1 epoch"),
         ({"method": "apprentice_b", "teacher": "vgg"}, "no network is called 'vgg'"),
         ({"settings": {"batch": "x"}}, "batch must be an integer, not 'x'"),
         ({"settings": {"rate": "fast"}}, "rate must be a number, not 'fast'"),

@@ -12,7 +12,7 @@ from studies.compression import PLAN, markdown, study, write
 
 def test_figures_page_and_a_second_run(tmp_path, monkeypatch):
     data, short = small_mnist(512, 200), Settings(epochs=1, batch=32, rate=1e-3)
-    plan = replace(PLAN, pruning=replace(PLAN.pruning, settings=short), settings=replace(short, rate=1e-4))
+    plan = replace(PLAN, retraining=short, sharing=replace(short, rate=1e-4))
     figures = study(data, tmp_path, start=quick(epochs=4), plan=plan, progress=False)
     rows, whole = figures["rows"], figures["whole"]
     assert [row["layer"] for row in rows] == ["conv1", "conv2", "ip1", "ip2"]

@@ -1,7 +1,5 @@
 """studies.pruned: which weights stay, and that they stay 0 through training."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from small_mnist import quick, small_mnist
@@ -19,8 +17,8 @@ def test_pruned_weights_are_zero_after_training_and_come_back_from_the_cache(tmp
     start = trained(quick(), dataset, build=tmp_path, progress=False).model
     before = {name: x.clone() for name, x in start.state_dict().items()}
     kept = {"conv1": 0.5, "conv2": 0.1, "ip1": 0.05, "ip2": 0.2}
-    pruning = Pruning(kept=kept, settings=Settings(epochs=1, batch=32))
-    model = pruned(start, dataset, tmp_path, pruning=pruning, progress=False)
+    given = {"settings": Settings(epochs=1, batch=32), "progress": False}
+    model = pruned(start, dataset, tmp_path, pruning=Pruning(kept=kept), **given)
     for stage in model.stages:
         share = float((stage.weight != 0).float().mean())
         assert share == pytest.approx(kept[stage.layer.name], abs=0.01)
@@ -33,7 +31,7 @@ def test_pruned_weights_are_zero_after_training_and_come_back_from_the_cache(tmp
         raise AssertionError("trained again")
 
     monkeypatch.setattr(studies.pruned, "prune", refuse)
-    again = pruned(start, dataset, tmp_path, pruning=pruning, progress=False)
+    again = pruned(start, dataset, tmp_path, pruning=Pruning(kept=kept), **given)
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values(), strict=True))
     with pytest.raises(AssertionError):
-        pruned(start, dataset, tmp_path, pruning=replace(pruning, kept=kept | {"ip2": 0.3}), progress=False)
+        pruned(start, dataset, tmp_path, pruning=Pruning(kept=kept | {"ip2": 0.3}), **given)
