@@ -177,11 +177,7 @@ NETWORKS = {
     "vgg_small": vgg_small,
     "vgg_cifar": vgg_cifar,
     "cifar10_full": cifar10_full,
-    "resnet8": resnet_cifar(1),
-    "resnet20": resnet_cifar(3),
-    "resnet44": resnet_cifar(7),
-    "resnet56": resnet_cifar(9),
-    "resnet110": resnet_cifar(18),
+    **{f"resnet{6 * n + 2}": resnet_cifar(n) for n in (1, 2, 3, 5, 7, 9, 18)},
     "alexnet": alexnet,
     "vgg16": vgg16,
     "googlenet": googlenet,
@@ -228,8 +224,8 @@ def spelled(text):
 def topology(text):
     """The `Topology` of a network: its name, and settings behind a colon.
 
-    ``resnet20:width=2,shape=1x28x28,classes=10``: `width` is of all filters, `first`, of the residual networks for CIFAR,
-    of those of the first third of the layers.
+    ``resnet20:width=2,shape=1x28x28,classes=10``: `width` multiplies all filters; `first`, of the residual networks for
+    CIFAR, those of the first third of the layers.
 
     Raises
     ------
