@@ -22,7 +22,7 @@ def test_pages_are_written_and_copied(tmp_path, monkeypatch, capsys):
         (folder / "figures.json").write_text("{}")
         return [folder / "page.md"]
 
-    monkeypatch.setattr(studies.__main__, "FOLDERS", {"ristretto": tmp_path, "dpred": folder, "tiles": tmp_path})
+    monkeypatch.setattr(studies.__main__, "FOLDERS", {"ristretto": tmp_path, **dict.fromkeys(("tiles", "arrays"), tmp_path), "dpred": folder})
     monkeypatch.setattr(studies.__main__, "DOCS", docs)
     monkeypatch.setattr(studies.dpred, "study", lambda build, where: "figures")
     monkeypatch.setattr(studies.dpred_report, "write", write)
