@@ -20,7 +20,7 @@ help:
 	echo "make dpred                             traffic and speed-up of DPRed and bit-serial tiles on real networks, in build/dpred"
 	echo "make tiles                             LeNet through the Verilog of the bit-serial tiles, and what these cost, in build/tiles"
 	echo "make dlac                              the figures of DLAC, the zero-skipping grid: zeros, speed, area, training, in build/dlac"
-	echo "make arrays                            floating-point systolic arrays beside ternary ones: area, clock, power, in build/arrays"
+	echo "make arrays                            area and power of arrays of integers and of floating point, in build/arrays"
 	echo "make datapaths                         arrays of signs, two scales, powers of two and codebooks: area, clock, in build/datapaths"
 	echo "make compression                       LeNet by Deep Compression: pruned, shared, Huffman-coded, in build/compression"
 	echo "make mnist                             what narrow networks reach on MNIST, in build/mnist"

@@ -65,10 +65,13 @@ def reported(name):
     return run
 
 
-def tiles(given, folder):
-    from studies.tiles import write
+def written(name):
+    """What runs a study in the module ``studies.NAME``, of one page."""
 
-    return [write(BUILD, folder)]
+    def run(given, folder):
+        return [importlib.import_module(f"studies.{name}").write(BUILD, folder)]
+
+    return run
 
 
 def datapaths(given, folder):
@@ -108,8 +111,9 @@ def trained_arguments(parser, data=True):
 STUDIES = {
     "ristretto": Study("Gysel's tables and figures", ristretto, ristretto_arguments),
     "dpred": Study("traffic and time of bit-serial tiles", reported("dpred")),
-    "tiles": Study("LeNet on bit-serial tiles, and their cost", tiles),
+    "tiles": Study("LeNet on bit-serial tiles, and their cost", written("tiles")),
     "dlac": Study("the figures of DLAC, the zero-skipping grid", reported("dlac")),
+    "arrays": Study("area and power of arrays of integers and of floating point", written("arrays")),
     "datapaths": Study("cost of arrays of narrow weights", datapaths),
     "compression": Study("LeNet by Deep Compression", compression),
     "mnist": Study(
