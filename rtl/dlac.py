@@ -19,6 +19,7 @@ from golden.dlac_program import (
     OPS,
     SEL,
     STREAM,
+    SUB,
     TABLE,
     Instruction,
     check_program,
@@ -192,8 +193,10 @@ class Dlac(Engine):
         return operands | {"v": self.random_codes(rng, shape, zeros=0.1)}
 
     def random_codes(self, rng, shape, zeros=None):
-        """Codes of numbers near 1, of zeros of both signs, and seldom of any."""
-        zeros = rng.choice([0, 0.2, 0.6, 0.9]) if zeros is None else zeros
+        """Codes of numbers near 1, of zeros of both signs, more of them in some rows or columns, and seldom of any."""
+        if zeros is None:
+            along = (shape[0], 1) if rng.random() < 0.5 else (1, shape[1])
+            zeros = rng.choice([0, 0.2, 0.6, 0.9], along if rng.random() < 0.7 else (1, 1))
         x = self.a.encode(rng.normal(size=shape) * 2.0 ** rng.integers(-3, 4, shape)).astype(np.int64)
         share = rng.random(shape)
         x = np.where(share < zeros, rng.choice([0, self.a.sign], shape), x)
@@ -202,7 +205,8 @@ class Dlac(Engine):
     def random_weights(self, rng, shape):
         if not self.shape.ternary:
             return self.random_codes(rng, shape)
-        return rng.integers(-1, 2, shape) * (rng.random(shape) < rng.choice([0.3, 0.6, 1]))
+        share = rng.choice([0.3, 0.6, 1], (1, shape[1]) if rng.random() < 0.7 else (1, 1))
+        return rng.integers(-1, 2, shape) * (rng.random(shape) < share)
 
     def random_program(self, rng):
         """Any legal instructions, up to six."""
@@ -217,9 +221,11 @@ class Dlac(Engine):
         return np.array(rows, np.int64)
 
     def directed(self, rng, amount=1):
-        """Layers as networks have them; dense and empty tiles; products of one pixel or filter alone."""
+        """Numbers of all kinds; layers as networks have them; dense and empty tiles; one pixel or filter alone."""
         rows, cols = self.shape.tile_rows, self.shape.tile_cols
         for _ in range(amount):
+            for op in (ADD, SUB, MADD, SEL):
+                yield self.any_numbers(rng, op, 6 * rows, cols)
             yield self.layer(rng, rows + 1, cols + 1)
             for share_a, share_w in ((1, 1), (0, 1), (1, 0)):
                 operands = self.stimulus(rng, m=rows, k=self.depth + 3, n=cols, program=False)
@@ -234,6 +240,24 @@ class Dlac(Engine):
                 index[axis] = rng.integers(0, operands[key].shape[axis])
                 alone[tuple(index)] = 1 if key == "w" and self.shape.ternary else int(self.a.encode(1.5))
                 yield operands | {key: alone}
+
+    def any_numbers(self, rng, op, m, n):
+        """Sums of one or two products of any codes, and an operation on them with any: alike ones, too."""
+        k, few = rng.integers(1, 3), rng.integers(0, 2 * self.a.sign, 4)
+
+        def drawn(*shape):
+            return np.where(rng.random(shape) < 0.3, rng.choice(few, shape), rng.integers(0, 2 * self.a.sign, shape))
+
+        w = rng.choice([-1, 1, 1], (k, n)) if self.shape.ternary else drawn(k, n)
+        program = [Instruction(op=LOAD).fields]
+        for d in range(self.shape.pixels):
+            kinds = {f"v{i + 1}": kind for i, kind in enumerate(rng.permutation([BUFFER, TABLE, STREAM]).tolist())}
+            if op == SEL:
+                kinds |= {"v1": BUFFER}
+            program.append(Instruction(op=op, **kinds, d=d, immediate=int(few[d % 4])).fields)
+        operands = {"a": drawn(m, k), "w": w, "i": np.array(program)}
+        beats = sum(map(streams, program))
+        return operands | {"v": drawn(self.tiling(operands).count, beats, self.shape.tile_cols)}
 
     def layer(self, rng, m, n):
         """A layer with batch normalisation, shortcut and rectifier, and an update."""
