@@ -34,8 +34,9 @@ from rtl.dlac_grid import DlacGrid
 from rtl.dlac_lane import Lane
 from rtl.dlac_pe import DlacElement, Entry, element_flip_flops
 from rtl.dlac_unit import Unit
-from rtl.engine import Engine, around, parameter
+from rtl.engine import Engine, around, checked_codes, parameter
 from rtl.float_parts import supported
+from rtl.float_stimulus import boundary_codes
 
 __all__ = ["Dlac"]
 
@@ -118,8 +119,9 @@ class Dlac(Engine):
         empty = np.zeros((1, 0, self.shape.tile_cols), np.int64)
         operands = {"i": dlac.NOTHING, "v": empty} | operands
         self.require(operands)
-        found = {"a": codes(self.a, operands["a"], "a")}
-        found["w"] = self.w.check(operands["w"], "w") if self.shape.ternary else codes(self.w, operands["w"], "w")
+        found = {"a": checked_codes(self.a, operands["a"], "a")}
+        w = operands["w"]
+        found["w"] = self.w.check(w, "w") if self.shape.ternary else checked_codes(self.w, w, "w")
         for key, matrix in found.items():
             if matrix.ndim != 2 or 0 in matrix.shape:
                 raise InputError(f"{key} must be a matrix that is not empty, not of shape {list(matrix.shape)}")
@@ -127,7 +129,7 @@ class Dlac(Engine):
             shapes = " and ".join(str(list(matrix.shape)) for matrix in found.values())
             raise InputError(f"a [M, K] and w [K, N] must share K, not {shapes}")
         found["i"] = check_program(self.shape, self.a, operands["i"])
-        found["v"] = codes(self.a, operands["v"], "v")
+        found["v"] = checked_codes(self.a, operands["v"], "v")
         wanted = (self.tiling(found).count, sum(map(streams, found["i"].tolist())), self.shape.tile_cols)
         if found["v"].size == 0 and 0 in wanted:
             found["v"] = found["v"].reshape(wanted)
@@ -246,7 +248,10 @@ class Dlac(Engine):
         k, few = rng.integers(1, 3), rng.integers(0, 2 * self.a.sign, 4)
 
         def drawn(*shape):
-            return np.where(rng.random(shape) < 0.3, rng.choice(few, shape), rng.integers(0, 2 * self.a.sign, shape))
+            share = rng.random(shape)
+            any_codes = rng.integers(0, 2 * self.a.sign, shape)
+            found = np.where(share < 0.6, rng.choice(boundary_codes(self.a), shape), any_codes)
+            return np.where(share < 0.3, rng.choice(few, shape), found)
 
         w = rng.choice([-1, 1, 1], (k, n)) if self.shape.ternary else drawn(k, n)
         program = [Instruction(op=LOAD).fields]
@@ -267,10 +272,3 @@ class Dlac(Engine):
         program += combine(shape, self.a, -0.5, x)
         return operands | {"i": program.rows, "v": self.a.encode(program.words(shape, m, n)).astype(np.int64)}
 
-
-def codes(fmt, values, what):
-    """`values` as an array of codes of `fmt`; else `InputError`."""
-    values = np.asarray(values)
-    if values.dtype.kind not in "iu" or (values.size and not 0 <= values.min() <= values.max() < 1 << fmt.width):
-        raise InputError(f"{what} must be codes of {fmt}, integers of 0 to {(1 << fmt.width) - 1}")
-    return values.astype(np.int64)
