@@ -88,7 +88,10 @@ def markdown(study):
     """The whole page."""
     published, zeros_of = study["published"], study["zeros"]
     ratio = study["areas"]["fp32"]["gate_equivalents"]["pe"] / study["areas"]["fp16"]["gate_equivalents"]["pe"]
-    back = zeros_of["resnet"]["steps"][-1]["backward"]
+    back, right = (zeros_of[name]["steps"][-1]["backward"] for name in ("resnet", "resnet_wrong"))
+    layers = zeros_of["resnet"]["layers"]
+    w = sum(layer["macs"] * layer["weights"] for layer in layers) / sum(layer["macs"] for layer in layers)
+    a = published["forward"] / w
     runs = study["runs"]
     [plain] = [row for row in runs["runs"] if "bounds" in row]
     exact, half = runs["runs"][:2]
@@ -106,14 +109,14 @@ def markdown(study):
         "rectifiers with the threshold 0.01 and a penalty of 1e-5 on the sum of its activations. Forward: products of "
         "activations and weights. Backward: those of errors and weights, for all layers but the first, and those of "
         "activations and errors. Padding and the zeros between spread errors are not counted as products to be made.",
-        "*What it means.* The rule leaves some 60 % of weights, in any of our networks, so that a forward share of 16 % takes "
-        "activations of which 27 % are not 0. Behind a batch normalisation no error is 0, as its way back subtracts means "
-        "over the batch: backward shares are then the mean of the two densities, and forward ones their product, so that the "
-        "backward share is at least the root of the forward one. "
-        f"With {percent(published['forward'])} that is 40 %, and the published {percent(published['backward'])} shows that "
-        "some errors were 0 there. What makes them so is a rectifier or a pool without normalisation behind it (LeNet with "
-        "biases). Sending back errors of wrong images alone does not, as normalisation spreads what is left of them over "
-        f"the batch. Ours stays at {percent(back)} backward.",
+        f"*What it means.* The rule leaves {percent(w)} of our ResNet's weights, so that a forward share of "
+        f"{percent(published['forward'])} takes activations of which {percent(a)} are not 0. Behind a batch normalisation "
+        "no error is 0, as its way back subtracts means over the batch: of the products with errors then as many have no "
+        "zero as there are weights, and activations, that are not 0. With the shares just named that makes "
+        f"{percent((w + a) / 2)} backward. The published {percent(published['backward'])} is less, so that some errors must "
+        "have been 0 there, or fewer weights left. A rectifier or a pool without normalisation behind it makes errors 0 "
+        "(LeNet with biases). Sending back the errors of wrong images alone does not, as normalisation spreads them over "
+        f"the batch: {percent(right)} instead of {percent(back)}.",
         "## Operations a cycle on ResNet-34 (figure 5)",
         "![operations and bytes a cycle](dlac-speed.png)",
         speeds(study),
