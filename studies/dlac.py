@@ -71,23 +71,30 @@ def captured(model, images):
     return found.layers
 
 
-def source(name, layers):
-    """The layer of our residual network, of `layers`, in the place of ResNet-34's layer `name`.
+def place(name):
+    """The place of ResNet-34's layer `name` in our residual network, as (stage, block, part) of its name there.
 
-    Ours has in each stage two blocks: one that changes the shape, but for the first stage, and one that does not.
+    Ours has two blocks in each stage: one that changes the shape, but for the first stage, and one that does not.
     """
     stage, block, part = name.removeprefix("conv").split("_")
-    order = ["conv1"]
-    for at in range(2, 6):
-        for of in ("1", "2"):
-            order += [f"{at}_{of}_a", f"{at}_{of}_b"] + ([f"{at}_1_proj"] if at > 2 and of == "1" else [])
-    return layers[order.index(f"{stage}_{min(int(block), 2)}_{part}")]
+    return int(stage), min(int(block), 2), part
+
+
+def source(name, layers):
+    """The one of `layers`, those of our residual network, in the place of ResNet-34's layer `name`."""
+    order = [None]  # its first
+    for stage in range(2, 6):
+        for block in (1, 2):
+            parts = ("a", "b", "proj") if stage > 2 and block == 1 else ("a", "b")
+            order += [(stage, block, part) for part in parts]
+    return layers[order.index(place(name))]
 
 
 def resnet34(layers):
     """JSON values of ResNet-34's convolutions, {scenario: {"layers", "total"}}.
 
-    The first is dense in all: its weights are not ternary, and its pixels not 0.
+    The first is dense in all: its weights are not ternary, and its pixels not 0. Layers that differ in nothing share
+    their draws.
 
     Parameters
     ----------
@@ -95,20 +102,18 @@ def resnet34(layers):
         Of our residual network.
     """
     rows, rng = [row for row in network_rows("resnet34") if row.kind == "conv"], np.random.default_rng(0)
-    found, seen = {}, {}
-
-    def speed(row, densities):
-        key = row.gemm[1], densities  # depth and densities alone decide
-        if key not in seen:
-            seen[key] = independent(row, *densities, rng)
-        drawn = seen[key]
-        return replace(drawn, name=row.name, macs=row.macs, tiles=row.macs * drawn.tiles / drawn.macs)
-
-    cases = {name: lambda row, d=d: speed(row, d) for name, d in SCENARIOS.items()}
+    cases = {name: (lambda row, d=d: independent(row, *d, rng)) for name, d in SCENARIOS.items()}
     cases["densities"] = lambda row: independent(row, *(x.mean() for x in source(row.name, layers)), rng)
     cases["masks"] = lambda row: resampled(row, *source(row.name, layers), rng)
+    found = {}
     for name, masks in cases.items():
-        made = [layer_speed(masks(row) if row.name != "conv1" else speed(row, (1.0, 1.0))) for row in rows]
+        made, seen = [], {}
+        for row in rows:
+            first = row.name == rows[0].name
+            key = row.gemm, None if first or name in SCENARIOS else place(row.name)
+            if key not in seen:
+                seen[key] = layer_speed(independent(row, 1, 1, rng) if first else masks(row))
+            made.append(seen[key] | {"name": row.name})
         found[name] = {"layers": made, "total": total(made)}
         print(f"ResNet-34, {name}: {found[name]['total']['flop']:,.0f} operations a cycle", flush=True)
     return found
