@@ -19,6 +19,7 @@ from golden.dlac_program import (
     OPS,
     SEL,
     STREAM,
+    SUB,
     TABLE,
     Instruction,
     check_program,
@@ -33,8 +34,9 @@ from rtl.dlac_grid import DlacGrid
 from rtl.dlac_lane import Lane
 from rtl.dlac_pe import DlacElement, Entry, element_flip_flops
 from rtl.dlac_unit import Unit
-from rtl.engine import Engine, around, parameter
+from rtl.engine import Engine, around, checked_codes, parameter
 from rtl.float_parts import supported
+from rtl.float_stimulus import boundary_codes
 
 __all__ = ["Dlac"]
 
@@ -117,8 +119,9 @@ class Dlac(Engine):
         empty = np.zeros((1, 0, self.shape.tile_cols), np.int64)
         operands = {"i": dlac.NOTHING, "v": empty} | operands
         self.require(operands)
-        found = {"a": codes(self.a, operands["a"], "a")}
-        found["w"] = self.w.check(operands["w"], "w") if self.shape.ternary else codes(self.w, operands["w"], "w")
+        found = {"a": checked_codes(self.a, operands["a"], "a")}
+        w = operands["w"]
+        found["w"] = self.w.check(w, "w") if self.shape.ternary else checked_codes(self.w, w, "w")
         for key, matrix in found.items():
             if matrix.ndim != 2 or 0 in matrix.shape:
                 raise InputError(f"{key} must be a matrix that is not empty, not of shape {list(matrix.shape)}")
@@ -126,7 +129,7 @@ class Dlac(Engine):
             shapes = " and ".join(str(list(matrix.shape)) for matrix in found.values())
             raise InputError(f"a [M, K] and w [K, N] must share K, not {shapes}")
         found["i"] = check_program(self.shape, self.a, operands["i"])
-        found["v"] = codes(self.a, operands["v"], "v")
+        found["v"] = checked_codes(self.a, operands["v"], "v")
         wanted = (self.tiling(found).count, sum(map(streams, found["i"].tolist())), self.shape.tile_cols)
         if found["v"].size == 0 and 0 in wanted:
             found["v"] = found["v"].reshape(wanted)
@@ -192,8 +195,10 @@ class Dlac(Engine):
         return operands | {"v": self.random_codes(rng, shape, zeros=0.1)}
 
     def random_codes(self, rng, shape, zeros=None):
-        """Codes of numbers near 1, of zeros of both signs, and seldom of any."""
-        zeros = rng.choice([0, 0.2, 0.6, 0.9]) if zeros is None else zeros
+        """Codes of numbers near 1, of zeros of both signs, more of them in some rows or columns, and seldom of any."""
+        if zeros is None:
+            along = (shape[0], 1) if rng.random() < 0.5 else (1, shape[1])
+            zeros = rng.choice([0, 0.2, 0.6, 0.9], along if rng.random() < 0.7 else (1, 1))
         x = self.a.encode(rng.normal(size=shape) * 2.0 ** rng.integers(-3, 4, shape)).astype(np.int64)
         share = rng.random(shape)
         x = np.where(share < zeros, rng.choice([0, self.a.sign], shape), x)
@@ -202,7 +207,8 @@ class Dlac(Engine):
     def random_weights(self, rng, shape):
         if not self.shape.ternary:
             return self.random_codes(rng, shape)
-        return rng.integers(-1, 2, shape) * (rng.random(shape) < rng.choice([0.3, 0.6, 1]))
+        share = rng.choice([0.3, 0.6, 1], (1, shape[1]) if rng.random() < 0.7 else (1, 1))
+        return rng.integers(-1, 2, shape) * (rng.random(shape) < share)
 
     def random_program(self, rng):
         """Any legal instructions, up to six."""
@@ -217,9 +223,11 @@ class Dlac(Engine):
         return np.array(rows, np.int64)
 
     def directed(self, rng, amount=1):
-        """Layers as networks have them; dense and empty tiles; products of one pixel or filter alone."""
+        """Numbers of all kinds; layers as networks have them; dense and empty tiles; one pixel or filter alone."""
         rows, cols = self.shape.tile_rows, self.shape.tile_cols
         for _ in range(amount):
+            for op in (ADD, SUB, MADD, SEL):
+                yield self.any_numbers(rng, op, 6 * rows, cols)
             yield self.layer(rng, rows + 1, cols + 1)
             for share_a, share_w in ((1, 1), (0, 1), (1, 0)):
                 operands = self.stimulus(rng, m=rows, k=self.depth + 3, n=cols, program=False)
@@ -235,6 +243,27 @@ class Dlac(Engine):
                 alone[tuple(index)] = 1 if key == "w" and self.shape.ternary else int(self.a.encode(1.5))
                 yield operands | {key: alone}
 
+    def any_numbers(self, rng, op, m, n):
+        """Sums of one or two products of any codes, and an operation on them with any: alike ones, too."""
+        k, few = rng.integers(1, 3), rng.integers(0, 2 * self.a.sign, 4)
+
+        def drawn(*shape):
+            share = rng.random(shape)
+            any_codes = rng.integers(0, 2 * self.a.sign, shape)
+            found = np.where(share < 0.6, rng.choice(boundary_codes(self.a), shape), any_codes)
+            return np.where(share < 0.3, rng.choice(few, shape), found)
+
+        w = rng.choice([-1, 1, 1], (k, n)) if self.shape.ternary else drawn(k, n)
+        program = [Instruction(op=LOAD).fields]
+        for d in range(self.shape.pixels):
+            kinds = {f"v{i + 1}": kind for i, kind in enumerate(rng.permutation([BUFFER, TABLE, STREAM]).tolist())}
+            if op == SEL:
+                kinds |= {"v1": BUFFER}
+            program.append(Instruction(op=op, **kinds, d=d, immediate=int(few[d % 4])).fields)
+        operands = {"a": drawn(m, k), "w": w, "i": np.array(program)}
+        beats = sum(map(streams, program))
+        return operands | {"v": drawn(self.tiling(operands).count, beats, self.shape.tile_cols)}
+
     def layer(self, rng, m, n):
         """A layer with batch normalisation, shortcut and rectifier, and an update."""
         operands, shape = self.stimulus(rng, m=m, n=n, program=False), self.shape
@@ -243,10 +272,3 @@ class Dlac(Engine):
         program += combine(shape, self.a, -0.5, x)
         return operands | {"i": program.rows, "v": self.a.encode(program.words(shape, m, n)).astype(np.int64)}
 
-
-def codes(fmt, values, what):
-    """`values` as an array of codes of `fmt`; else `InputError`."""
-    values = np.asarray(values)
-    if values.dtype.kind not in "iu" or (values.size and not 0 <= values.min() <= values.max() < 1 << fmt.width):
-        raise InputError(f"{what} must be codes of {fmt}, integers of 0 to {(1 << fmt.width) - 1}")
-    return values.astype(np.int64)

@@ -3,12 +3,11 @@
 from functools import cache
 
 from amaranth import Module, Signal
-from amaranth.hdl import Fragment
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.float_compare import float_compare
-from rtl.float_unit import FloatUnit
+from rtl.float_unit import OPERATIONS, FloatUnit
 
 __all__ = ["Greater", "Unit", "unit_flip_flops"]
 
@@ -40,7 +39,8 @@ class Unit(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.arithmetic = arithmetic = arithmetic_of(self.fmt, "y" in self.keys, self.latency)
+        operation, stages = arithmetic_of("y" in self.keys, self.latency)
+        m.submodules.arithmetic = arithmetic = FloatUnit(operation=operation, fmt=self.fmt, stages=stages)
         for key, port in zip(self.keys, arithmetic.operation.operands, strict=True):
             operand = getattr(self, key)
             if self.latency > 1:
@@ -52,17 +52,16 @@ class Unit(wiring.Component):
         return m
 
 
-def arithmetic_of(fmt, multiplies, latency):
-    """What is between the registers of a unit's operands and those of its result."""
-    return FloatUnit(operation="fma" if multiplies else "add", fmt=fmt, stages=max(0, latency - 2))
+def arithmetic_of(multiplies, latency):
+    """What is between the registers of a unit's operands and those of its result: operation and stages."""
+    return "fma" if multiplies else "add", max(0, latency - 2)
 
 
 @cache
 def unit_flip_flops(fmt, multiplies, latency):
     """One-bit registers of a unit."""
-    arithmetic = arithmetic_of(fmt, multiplies, latency)
-    Fragment.get(arithmetic, None)  # or Amaranth would complain that nobody used it
-    return arithmetic.flip_flops + (3 if multiplies else 2) * fmt.width * (latency > 1)
+    name, stages = arithmetic_of(multiplies, latency)
+    return OPERATIONS[name].flip_flops(fmt, stages) + (3 if multiplies else 2) * fmt.width * (latency > 1)
 
 
 class Greater(wiring.Component):

@@ -24,7 +24,7 @@ def float_add(m, fmt, x, y, *, cut=uncut, tame=False):
     m : Module
         Where the logic goes.
     fmt : golden.formats.Float
-        With rules "ieee" or "finite".
+        Of at least 2 exponent bits, with rules "ieee" or "finite".
     x, y : Value
         Codes.
     cut : callable
@@ -61,9 +61,10 @@ def float_add(m, fmt, x, y, *, cut=uncut, tame=False):
     m.d.comb += total.eq(((first + second)[: length + 1] + rest[1])[: length + 1])
     total, exponent, *rest = cut(m, "added", total, *rest)
 
-    normal = normalised(m, total, bits + 2, "normal", None if tame or fmt.flush else exponent)
+    below = fmt.flush and not tame
+    normal = normalised(m, total, bits + 2, "normal", None if tame or below else exponent)
     level, some, exponent, subtract, negative, infinite, nan = cut(
-        m, "normalised", normal.level, normal.some, normal.reduced(m, exponent, "exponent"), *rest
+        m, "normalised", normal.level, normal.some, normal.reduced(m, exponent, below, "exponent"), *rest
     )
     significand, up = level[1:], Signal(name="up")
     m.d.comb += up.eq(level[0] & (some | significand[0]))

@@ -21,7 +21,7 @@ def float_compare(m, fmt, x, y, *, cut=uncut):
     m : Module
         Where the logic goes.
     fmt : golden.formats.Float
-        With rules "ieee" or "finite".
+        Of at least 2 exponent bits, with rules "ieee" or "finite".
     x, y : Value
         Codes.
     cut : callable

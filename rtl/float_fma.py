@@ -1,6 +1,6 @@
 """Multiplication and fused multiply-add of floating-point numbers, rounded once to nearest, ties to even."""
 
-from amaranth import Cat, Const, Mux, Signal, signed
+from amaranth import Cat, Const, Mux, Signal
 
 from rtl.float_parts import aligned, coded, normalised, supported, taken_apart
 from rtl.stages import uncut
@@ -31,7 +31,7 @@ def float_fma(m, fmt, x, y, z, *, cut=uncut):
     m : Module
         Where the logic goes.
     fmt : golden.formats.Float
-        With rules "ieee" or "finite".
+        Of at least 2 exponent bits, with rules "ieee" or "finite".
     x, y, z : Value
         Codes.
     cut : callable
@@ -50,15 +50,19 @@ def float_fma(m, fmt, x, y, z, *, cut=uncut):
     above = kept + GUARD + 1 - fmt.bias  # the exponent of the window's top, a place above it, over that of the product
     last = (1 << fmt.exponent_bits) - 1
     length = 1 + max(2 * last + above, last).bit_length()
-    fields = [Cat(part.exponent, Const(0, length - fmt.exponent_bits)) for part in (x, y, z)]
-    top, distance, lone = Signal(length, name="top"), Signal(length, name="distance"), Signal(name="lone")
+    field_z = Cat(z.exponent, Const(0, length - fmt.exponent_bits))
+    distance, shift, lone = Signal(length, name="distance"), Signal(length - 1, name="shift"), Signal(name="lone")
+    top = exponents(m, x, y, above, length)
     m.d.comb += [
-        top.eq((fields[0] + fields[1] + Const(above % (1 << length), length))[:length]),
-        distance.eq((top - fields[2])[:length]),
+        distance.eq((top - field_z)[:length]),
         lone.eq(distance[-1] | nothing),
+        shift.eq(distance[:-1] & (~lone).replicate(length - 1)),
     ]
-    limit = Mux(lone, fields[2], top)[:-1]
-    addend, lost = aligned(m, z.significand, distance[:-1] & (~lone).replicate(length - 1), width, "addend")
+    beyond = top[fmt.exponent_bits : -1]
+    limit = Cat(Mux(lone, z.exponent, top[: fmt.exponent_bits]), beyond & (~lone).replicate(len(beyond)))
+    placed, lost = aligned(m, z.significand, shift, width, "addend")
+    addend = Signal(width, name="signed_addend")
+    m.d.comb += addend.eq(placed ^ subtract.replicate(width))
     infinite = infinite_z = nan = None
     if fmt.infinite:
         product = x.infinite | y.infinite
@@ -68,7 +72,7 @@ def float_fma(m, fmt, x, y, z, *, cut=uncut):
         m,
         "multiplied",
         x.significand * y.significand,
-        addend ^ subtract.replicate(width),
+        addend,
         subtract,
         lost,
         limit,
@@ -78,15 +82,16 @@ def float_fma(m, fmt, x, y, z, *, cut=uncut):
         nan,
     )
 
-    total = Signal(width + 1, name="total")
-    m.d.comb += total.eq(Cat(addend[:BELOW], (product + addend[BELOW:])[: width + 1 - BELOW]))
-    total, subtract, lost, limit, negative, infinite, infinite_z, nan = cut(m, "added", total, *rest)
+    total = Signal(width + 1 - BELOW, name="window")
+    m.d.comb += total.eq(product + addend[BELOW:])
+    total, subtract, lost, limit, negative, infinite, infinite_z, nan = cut(m, "added", Cat(addend[:BELOW], total), *rest)
 
     less, short = Signal(name="less"), Signal(name="short")  # the product, than the addend; the sum, by 1
     m.d.comb += [less.eq(subtract & ~total[-1]), short.eq(subtract & total[-1] & ~lost)]
-    magnitude = Cat(total[:-1] ^ less.replicate(width), Const(0, 1))
-    normal = normalised(m, magnitude, kept + 1, "normal", None if fmt.flush else limit, short)
-    exponent = normal.reduced(m, limit, "exponent")
+    magnitude = Signal(width, name="magnitude")
+    m.d.comb += magnitude.eq(total[:-1] ^ less.replicate(width))
+    normal = normalised(m, Cat(magnitude, Const(0, 1)), kept + 1, "normal", None if fmt.flush else limit, short)
+    exponent = normal.reduced(m, limit, fmt.flush, "exponent")
     turned = less if infinite is None else Mux(infinite, subtract & infinite_z, less)
     level, some, all_, exponent, short, less, negative, infinite, nan = cut(
         m, "normalised", normal.level, normal.some | lost, normal.all, exponent, short, less, negative ^ turned, infinite, nan
@@ -100,6 +105,17 @@ def float_fma(m, fmt, x, y, z, *, cut=uncut):
     if nan is not None:
         positive = nan | (positive & ~infinite)
     return Cat(code, negative & ~positive)
+
+
+def exponents(m, x, y, above, length):
+    """The sum of the exponents of two operands and the constant `above`, two's complement of `length` bits."""
+    total = Signal(len(x.exponent) + 1, name="exponents")
+    low = Signal(len(total) + 1, name="exponents_low")
+    least, rest = above % (1 << len(total)), above >> len(total)
+    m.d.comb += [total.eq(x.exponent + y.exponent), low.eq(total + Const(least, len(total)))]
+    high = Signal(length - len(total), name="exponents_high")
+    m.d.comb += high.eq(Mux(low[-1], *(Const(n % (1 << len(high)), len(high)) for n in (rest + 1, rest))))
+    return Cat(low[:-1], high)
 
 
 def float_multiply(m, fmt, x, y, *, cut=uncut):
@@ -119,25 +135,25 @@ def float_multiply(m, fmt, x, y, *, cut=uncut):
     zeros = 0 if fmt.flush else kept + GUARD  # above the product
     above = zeros - fmt.bias  # the exponent of a place below the window's top, over that of the product
     length = 1 + max(2 * ((1 << fmt.exponent_bits) - 1) + above, fmt.bias).bit_length()
-    fields = [Cat(part.exponent, Const(0, length - fmt.exponent_bits)) for part in (x, y)]
-    top = Signal(signed(length), name="top")
-    m.d.comb += top.eq(fields[0] + fields[1] + Const(above % (1 << length), length))
+    top = exponents(m, x, y, above, length)
     infinite = nan = None
     if fmt.infinite:
         infinite = x.infinite | y.infinite
         nan = x.nan | y.nan | (infinite & (x.zero | y.zero))
+    product = Signal(2 * kept, name="product")
+    m.d.comb += product.eq(x.significand * y.significand)
     product, top, negative, infinite, nan = cut(
-        m, "multiplied", x.significand * y.significand, top, x.negative ^ y.negative, infinite, nan
+        m, "multiplied", product, top, x.negative ^ y.negative, infinite, nan
     )
 
     if fmt.flush:
-        normal, limit = normalised(m, product, kept + 1, "normal", most=1), top
+        normal, limit = normalised(m, product, kept + 1, "normal", most=1), top.as_signed()
     else:  # below the least normal number, the product is too small to matter wherever it is
         limit = Signal(length - 1, name="limit")
         m.d.comb += limit.eq(top[:-1] & (~top[-1]).replicate(length - 1))
         normal = normalised(m, Cat(product, Const(0, zeros)), kept + 1, "normal", limit)
     level, some, exponent, negative, infinite, nan = cut(
-        m, "normalised", normal.level, normal.some, normal.reduced(m, limit, "exponent"), negative, infinite, nan
+        m, "normalised", normal.level, normal.some, normal.reduced(m, limit, fmt.flush, "exponent"), negative, infinite, nan
     )
     significand, up = level[1:], Signal(name="up")
     m.d.comb += up.eq(level[0] & (some | level[1]))

@@ -11,10 +11,9 @@ __all__ = ["Operand", "aligned", "coded", "normalised", "supported", "taken_apar
 
 
 def supported(fmt):
-    """`fmt`, if the units compute in it; else `InputError`."""
-    if fmt.rules not in ("ieee", "finite"):
-        raise InputError(f"arithmetic must be in a float with the rules ieee or finite, not in {fmt}")
-    return fmt
+    """Refuse, with an `InputError`, a format in which the units do not compute."""
+    if fmt.rules not in ("ieee", "finite") or fmt.exponent_bits < 2:
+        raise InputError(f"arithmetic must be in a float of 2 exponent bits or more with the rules ieee or finite, not in {fmt}")
 
 
 @dataclass(frozen=True)
@@ -60,12 +59,13 @@ def aligned(m, x, distance, width, name):
     for k in range(levels):
         step = 1 << k
         excess = max(len(level) + step - width, 0)
-        moved = Signal(len(level) + step - excess, name=f"{name}_{k}")
+        found, far = Signal(len(level) + step - excess, name=f"{name}_{k}"), distance[k]
         if excess:
-            lost = lost | (distance[k] & level[:excess].any())
-        still = Cat(Const(0, step), level)[excess:]
-        m.d.comb += moved.eq(Mux(distance[k], Cat(level[excess:], Const(0, step)), still))
-        level = moved
+            lost = lost | (far & level[:excess].any())
+        below, above = level[excess:step], level[max(len(level) - step, 0) :]  # what one of the two choices leaves 0
+        between = Mux(far, level[step:], level[:-step]) if step < len(level) else Const(0, step - len(level))
+        m.d.comb += found.eq(Cat(below & far.replicate(len(below)), between, above & (~far).replicate(len(above))))
+        level = found
     level = Cat(Const(0, width - len(level)), level)
     if levels < len(distance):
         far, near = Signal(name=f"{name}_far"), Signal(width, name=f"{name}_near")
@@ -78,17 +78,22 @@ def aligned(m, x, distance, width, name):
 
 @dataclass(frozen=True)
 class Normal:
-    """What is left of a number shifted left: its upper bits, of those below whether `some` or `all` are 1, and by how much."""
+    """What is left of a number shifted left: its upper bits, by how much, and of the bits below whether `some` or `all` are 1.
+
+    `all` is there only where these can be filled with ones.
+    """
 
     level: Value
-    some: Value
-    all: Value
     shift: Value
+    some: Value
+    all: Value | None
 
-    def reduced(self, m, exponent, name):
-        """`exponent` less the shift, as a signed value of a bit more than an exponent without sign, or as long as a signed one."""
-        width = max(len(exponent) + (not exponent.shape().signed), 1 + len(self.shift))
-        found = Signal(signed(width), name=name)
+    def reduced(self, m, exponent, below, name):
+        """`exponent` less the shift; if that may be `below` 0, as a signed value."""
+        width = max(len(exponent), len(self.shift))
+        if below:
+            width += not exponent.shape().signed or len(exponent) == len(self.shift)
+        found = Signal(signed(width) if below else width, name=name)
         shift = Cat(self.shift, Const(0, width - len(self.shift)))
         exponent = widen(exponent, width) if exponent.shape().signed else Cat(exponent, Const(0, width - len(exponent)))
         m.d.comb += found.eq((exponent.as_unsigned() - shift)[:width])
@@ -112,14 +117,16 @@ def normalised(m, x, kept, name, limit=None, fill=None, most=None):
     most : int, optional
         Zeros above the first bit, at the most; by default any number.
     """
-    level, some, all_ = x, Const(0, 1), Const(1, 1)
+    level, some, all_, filled = x, Const(0, 1), Const(1, 1), fill is not None
     most = len(x) - (fill is None) if most is None else most  # of 0, filled with ones, all bits are shifted out
     levels = most.bit_length()
     fill = Const(0, 1) if fill is None else fill
     moves = []
     if limit is not None:
-        limit = Cat(limit, Const(0, max(levels - len(limit), 0)))
-        free, bound = limit[levels:].any() if len(limit) > levels else Const(0, 1), Const(0, 1)
+        free, bound = limit[levels:].any() if len(limit) > levels else Const(0, 1), Signal(name=f"{name}_bound")
+        if len(limit) < levels:
+            levels = len(limit)
+            m.d.comb += bound.eq(~x[-(1 << levels) :].any())
     for k in reversed(range(levels)):
         step = 1 << k
         empty, move = Signal(name=f"{name}_empty_{k}"), Signal(name=f"{name}_move_{k}")
@@ -145,9 +152,9 @@ def normalised(m, x, kept, name, limit=None, fill=None, most=None):
         found = Signal(left, name=f"{name}_level_{k}")
         m.d.comb += found.eq(Mux(move, moved, level[drop:]))
         level, moves = found, [move, *moves]
-    flags = Signal(2, name=f"{name}_below")
-    m.d.comb += flags.eq(Cat(some, all_))
-    return Normal(level, flags[0], flags[1], Cat(moves))
+    flags = [Signal(name=f"{name}_{what}") for what in ("some", "all")[: 1 + filled]]
+    m.d.comb += [flag.eq(value) for flag, value in zip(flags, (some, all_))]
+    return Normal(level, Cat(moves), flags[0], flags[1] if filled else None)
 
 
 def coded(m, fmt, significand, up, exponent, *, infinite=None, nan=None, spared=None, tame=False):
@@ -163,7 +170,7 @@ def coded(m, fmt, significand, up, exponent, *, infinite=None, nan=None, spared=
     up : Value
         One bit: to be rounded up.
     exponent : Value
-        One less than the exponent's field, signed. Where subnormal numbers are kept and this is one, 0; of 0 anything.
+        One less than the exponent's field, of a subnormal number 0, of 0 anything; signed if the format flushes.
     infinite, nan : Value, optional
         One bit: the result is that.
     spared : Value, optional
@@ -171,19 +178,20 @@ def coded(m, fmt, significand, up, exponent, *, infinite=None, nan=None, spared=
     tame : bool
         Whether the number is 0 or normal, rounded too.
     """
-    bits, hidden = fmt.mantissa_bits, significand[-1]
-    length = max(len(exponent) - 1, fmt.exponent_bits + 1)
-    negative, exponent = exponent[-1], Cat(exponent[:-1], Const(0, length - len(exponent) + 1))
-    if not (tame or fmt.flush):
-        exponent = exponent & hidden.replicate(length)
+    bits, hidden, signed = fmt.mantissa_bits, significand[-1], exponent.shape().signed
+    length = max(len(exponent) - signed, fmt.exponent_bits + (not tame))
+    negative, exponent = exponent[-1], exponent[:-1] if signed else exponent
+    base = Signal(len(exponent), name="base")
+    m.d.comb += base.eq(exponent if tame or fmt.flush else exponent & hidden.replicate(len(exponent)))
+    base = Cat(base, Const(0, length - len(base)))
     number = Signal(bits + length, name="rounded")
     increments = Cat(up, Const(0, bits - 1), Const(1, 1) if tame else hidden, Const(0, length - 1))
-    m.d.comb += number.eq((Cat(significand[:-1], exponent) + increments)[: len(number)])
+    m.d.comb += number.eq((Cat(significand[:-1], base) + increments)[: len(number)])
     code, beyond = number[: fmt.width - 1], number[fmt.width - 1 :]
     if tame:
         return code & hidden.replicate(len(code))
     if fmt.flush:
-        kept = Signal(name="kept")
+        kept = Signal(name="is_normal")
         m.d.comb += kept.eq(hidden & (~negative if spared is None else ~negative | spared))
         code, beyond = code & kept.replicate(len(code)), beyond & kept.replicate(len(beyond))
     mantissa, field = code[:bits], code[bits:]
@@ -191,7 +199,8 @@ def coded(m, fmt, significand, up, exponent, *, infinite=None, nan=None, spared=
     m.d.comb += over.eq(Cat(beyond, field.all(), infinite, nan).any() if fmt.infinite else beyond.any())
     ones = over.replicate(bits)
     if fmt.infinite:
-        cleared = mantissa & ~ones
+        cleared = Signal(bits, name="cleared")
+        m.d.comb += cleared.eq(mantissa & ~ones)
         mantissa = Cat(cleared[:-1], cleared[-1] | nan)
     else:
         mantissa = mantissa | ones

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from amaranth import Module
+from amaranth import Module, Signal
 from amaranth.hdl import Fragment
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -46,6 +46,17 @@ class Operation:
         """Bits of a result."""
         return self.flags or fmt.width
 
+    def logic(self, fmt, stages, codes):
+        """A module with the result of operands `codes`, the result, and how many one-bit registers there are."""
+        m, cuts = Module(), Cuts(self.cuts, stages)
+        return m, self.build(m, fmt, *codes, cut=cuts), cuts.flip_flops
+
+    def flip_flops(self, fmt, stages):
+        """One-bit registers of a unit."""
+        m, _, count = self.logic(fmt, stages, [Signal(fmt.width) for _ in self.operands])
+        Fragment.get(m, None)  # Amaranth complains of logic that nobody used
+        return count
+
     def check(self, fmt, stages):
         """Refuse, with an `InputError`, a format or a number of stages that a unit cannot have."""
         supported(fmt)
@@ -62,17 +73,19 @@ OPERATIONS = {
 
 
 class FloatUnit(wiring.Component):
-    """``r = operation(x, y[, z])`` of codes of one float format, `stages` cycles later; a result a cycle.
+    """``r = operation(x, y[, z])`` of codes of one float format, `stages` cycles later, or one more; a result a cycle.
 
     Parameters
     ----------
     operation : str
         A key of `OPERATIONS`.
     fmt : golden.formats.Float
-        With rules "ieee" or "finite".
+        Of at least 2 exponent bits, with rules "ieee" or "finite".
     stages : int
         Registers on the way, 0 (none at all) to the number of the operation's cuts: 3, of a product 2, of a comparison 1.
         `Operation.check` refuses others.
+    registered : bool
+        Whether there is one more register, before `r`.
 
     Attributes
     ----------
@@ -82,22 +95,17 @@ class FloatUnit(wiring.Component):
         A code, or of a comparison three flags: less, equal, greater.
     """
 
-    def __init__(self, *, operation, fmt, stages=0):
-        self.operation, self.fmt, self.stages = OPERATIONS[operation], fmt, stages
+    def __init__(self, *, operation, fmt, stages=0, registered=False):
+        self.operation, self.fmt, self.stages, self.registered = OPERATIONS[operation], fmt, stages, registered
         ports = dict.fromkeys(self.operation.operands, In(fmt.width))
         super().__init__(ports | {"r": Out(self.operation.width(fmt))})
 
-    @property
-    def flip_flops(self):
-        """One-bit registers."""
-        return self.built()[1]
-
-    def built(self):
-        """The logic, and how many one-bit registers it has."""
-        m, cuts = Module(), Cuts(self.operation.cuts, self.stages)
-        codes = (getattr(self, name) for name in self.operation.operands)
-        m.d.comb += self.r.eq(self.operation.build(m, self.fmt, *codes, cut=cuts))
-        return Fragment.get(m, None), cuts.flip_flops
-
     def elaborate(self, platform):
-        return self.built()[0]
+        codes = (getattr(self, name) for name in self.operation.operands)
+        m, found, _ = self.operation.logic(self.fmt, self.stages, codes)
+        if self.registered:
+            kept = Signal.like(self.r, name="result", reset_less=True)
+            m.d.sync += kept.eq(found)
+            found = kept
+        m.d.comb += self.r.eq(found)
+        return m

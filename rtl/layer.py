@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from rtl.requant import RequantPipeline, parameter_layout
 from rtl.streams import packets, singles
+from rtl.sums import ExactSums
 from rtl.systolic import SystolicArray
 
 __all__ = ["SystolicLayer"]
@@ -27,7 +28,7 @@ class SystolicLayer(wiring.Component):
     """
 
     def __init__(self, *, a, w, rows, cols, spec):
-        self.array = SystolicArray(a=a, w=w, acc_width=spec.x.width, rows=rows, cols=cols)
+        self.array = SystolicArray(sums=ExactSums(a, w, spec.x.width), rows=rows, cols=cols)
         self.requantiser = RequantPipeline(spec=spec, lanes=cols)
         self.blocks = self.array.blocks | self.requantiser.blocks
         super().__init__(

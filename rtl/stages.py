@@ -36,7 +36,7 @@ class Cuts:
     def __call__(self, m, place, *values):
         if place not in self.chosen:
             return values
-        return tuple(None if value is None else self.register(m, value, f"{place}_{i}") for i, value in enumerate(values))
+        return tuple(None if value is None else self.register(m, value, f"after_{place}_{i}") for i, value in enumerate(values))
 
     def register(self, m, value, name):
         kept = Signal(len(Value.cast(value)), name=name, reset_less=True)

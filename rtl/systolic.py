@@ -3,7 +3,7 @@
 from functools import reduce
 from operator import and_
 
-from amaranth import ClockDomain, ClockSignal, EnableInserter, Module, Mux, Signal
+from amaranth import Cat, ClockDomain, ClockSignal, Const, EnableInserter, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -43,15 +43,15 @@ class Mesh(wiring.Component):
 
     def __init__(self, *, block, element, rows, cols):
         self.block, self.element, self.rows, self.cols = block, element, rows, cols
-        a, w = element.formats
+        sums = element.sums
         super().__init__(
             {
                 "clk": In(1),
                 "run": In(1),
-                "a": In(data.ArrayLayout(a.width, rows)),
-                "w": In(data.ArrayLayout(w.width, cols)),
+                "a": In(data.ArrayLayout(sums.a.width, rows)),
+                "w": In(data.ArrayLayout(sums.w.width, cols)),
                 "first": In(1),
-                "y": Out(data.ArrayLayout(element.acc_width, cols)),
+                "y": Out(data.ArrayLayout(sums.width, cols)),
             }
         )
 
@@ -98,7 +98,7 @@ class Mesh(wiring.Component):
 
 
 class SystolicArray(wiring.Component):
-    """Matrix multiplication ``y[m, n] = sum over k of a[m, k] * w[k, n]``, tile by tile, output-stationary.
+    """Matrix multiplication ``y[m, n] = sum over k of a[m, k] * w[k, n]``, tile by tile, output-stationary, k ascending.
 
     A beat of `a` and a beat of `w`, taken together, are one k-step of a tile; ``last`` on either ends the tile. The
     sums of a tile leave as `rows` beats of `y`, row 0 first, ``last`` on the final one. They leave behind the front of
@@ -110,10 +110,9 @@ class SystolicArray(wiring.Component):
 
     Parameters
     ----------
-    a, w : UnitFormat
-        Formats of the operands; code 0 of `a` is zero.
-    acc_width : int
-        Bits of the sums. They wrap; a `GemmSpec` says for which K they never do.
+    sums : ExactSums or FusedSums
+        Formats of operands and sums, and how these are added up. Exact ones wrap; a `GemmSpec` says for which K they
+        never do.
     rows, cols : int
         Size of the array, 1 to 64 each.
 
@@ -124,19 +123,19 @@ class SystolicArray(wiring.Component):
     w : In(stream)
         `cols` codes a beat.
     y : Out(stream)
-        `cols` sums a beat, two's complement.
+        `cols` sums a beat: two's complement, or codes.
 
     Source: Mishra and Marr, WRPN & Apprentice, section 3.
     """
 
-    def __init__(self, *, a, w, acc_width, rows, cols):
-        self.rows, self.cols = rows, cols
-        self.blocks = {"pe": ProcessingElement(a=a, w=w, acc_width=acc_width)}
+    def __init__(self, *, sums, rows, cols):
+        self.sums, self.rows, self.cols = sums, rows, cols
+        self.blocks = {"pe": ProcessingElement(sums=sums)}
         super().__init__(
             {
-                "a": In(packets(data.ArrayLayout(a.width, rows))),
-                "w": In(packets(data.ArrayLayout(w.width, cols))),
-                "y": Out(packets(data.ArrayLayout(acc_width, cols))),
+                "a": In(packets(data.ArrayLayout(sums.a.width, rows))),
+                "w": In(packets(data.ArrayLayout(sums.w.width, cols))),
+                "y": Out(packets(data.ArrayLayout(sums.width, cols))),
             }
         )
 
@@ -150,6 +149,8 @@ class SystolicArray(wiring.Component):
         m.submodules.control = EnableInserter(run)(control)
 
         offered = self.a.valid & self.w.valid
+        fields = zip(self.sums.idle, (self.sums.a, self.sums.w), (self.rows, self.cols))
+        idle_a, idle_w = (Cat(Const(code, fmt.width) for _ in range(count)) for code, fmt, count in fields)
         enters = Signal()
         m.d.comb += [
             run.eq(~self.y.valid | self.y.ready),
@@ -161,8 +162,8 @@ class SystolicArray(wiring.Component):
             self.a.ready.eq(run & control.open & self.w.valid),
             self.w.ready.eq(run & control.open & self.a.valid),
             mesh.first.eq(control.first),
-            mesh.a.eq(Mux(enters, self.a.payload.data.as_value(), 0)),  # in a bubble 0 is added
-            mesh.w.eq(Mux(enters, self.w.payload.data.as_value(), 0)),  # times a number: an idle port may be unknown
+            mesh.a.eq(Mux(enters, self.a.payload.data.as_value(), idle_a)),  # in a bubble sums stay as they are,
+            mesh.w.eq(Mux(enters, self.w.payload.data.as_value(), idle_w)),  # though an idle port may be unknown
             self.y.valid.eq(control.leaving),
             self.y.payload.data.eq(mesh.y),
             self.y.payload.last.eq(control.leaving_last),

@@ -7,6 +7,8 @@ from golden.formats import PowerOfTwo, parse
 from rtl.bitserial import ParallelTile
 from rtl.dlac import Dlac
 from rtl.dpred import DpredDecode, DpredEncode
+from rtl.float_gemm import FloatGemm
+from rtl.float_stream import FloatStream
 from rtl.gemm import SystolicGemm
 from rtl.loom import Loom
 from rtl.mac_tree import DynamicTree, FixedTree, MinifloatTree
@@ -113,6 +115,20 @@ TARGETS = {
             bench=({"rows": 2, "cols": 3}, {"rows": 4, "cols": 1, "a": "e5m2", "acc_width": 60}, {}),
         ),
         Target(
+            name="fp32_gemm",
+            summary="systolic array, FP32 by IEEE 754, a fused multiply-adder an element",
+            make=FloatGemm,
+            fixed={"format": parse("fp32")},
+            bench=({"rows": 2, "cols": 2}, {}),
+        ),
+        Target(
+            name="fp16_gemm",
+            summary="systolic array, FP16 by IEEE 754, a fused multiply-adder an element",
+            make=FloatGemm,
+            fixed={"format": parse("fp16")},
+            bench=({"rows": 2, "cols": 3}, {"rows": 4, "cols": 1}, {}),
+        ),
+        Target(
             name="requant",
             summary="requantisation of accumulators, streaming",
             make=StreamRequant,
@@ -162,6 +178,52 @@ TARGETS = {
                 {"lanes": 2, "longest": 20},
                 {"lanes": 3, "accumulate": "fp32", "longest": 40},
                 {"lanes": 3, "a": "e5m2", "w": "e4m3", "bias": "fp16", "y": "e3m2", "longest": 50},
+                {},
+            ),
+        ),
+        Target(
+            name="float_add",
+            summary="floating-point sums, IEEE 754 at any width",
+            make=FloatStream,
+            fixed={"operation": "add"},
+            bench=(
+                {"format": "ieee_e4m3", "stages": 2},
+                {"format": "finite_e5m2_ftz", "lanes": 3, "stages": 3},
+                {"format": "fp16_ftz", "lanes": 2, "stages": 1},
+                {},
+            ),
+        ),
+        Target(
+            name="float_multiply",
+            summary="floating-point products",
+            make=FloatStream,
+            fixed={"operation": "multiply"},
+            bench=(
+                {"format": "ieee_e4m3", "stages": 1},
+                {"format": "finite_e5m2_ftz", "lanes": 3, "stages": 2},
+                {},
+            ),
+        ),
+        Target(
+            name="float_fma",
+            summary="floating-point fused multiply-add",
+            make=FloatStream,
+            fixed={"operation": "fma"},
+            bench=(
+                {"format": "ieee_e4m3", "stages": 2},
+                {"format": "finite_e3m4_ftz", "lanes": 3, "stages": 3},
+                {"format": "fp16", "lanes": 2, "stages": 1},
+                {},
+            ),
+        ),
+        Target(
+            name="float_compare",
+            summary="floating-point comparison: less, equal, greater",
+            make=FloatStream,
+            fixed={"operation": "compare"},
+            bench=(
+                {"format": "ieee_e4m3", "stages": 1},
+                {"format": "finite_e5m2_ftz", "lanes": 3},
                 {},
             ),
         ),

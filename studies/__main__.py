@@ -1,4 +1,4 @@
-"""``python -m studies ristretto``, ``dpred``, ``tiles`` or ``dlac``: published tables and figures, redrawn."""
+"""``python -m studies ristretto``, ``dpred``, ``tiles``, ``arrays`` or ``dlac``: published tables and figures, redrawn."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from golden.errors import Parser, command
 
 BUILD = Path("build/quant")
-FOLDERS = {name: Path("build") / name for name in ("ristretto", "dpred", "tiles", "dlac")}
+FOLDERS = {name: Path("build") / name for name in ("ristretto", "dpred", "tiles", "arrays", "dlac")}
 DOCS = Path("docs")
 
 
@@ -39,6 +39,13 @@ def run_tiles(given, folder):
     return [write(BUILD, folder)]
 
 
+def run_arrays(given, folder):
+    """The page of what arrays of integers and of floating point cost."""
+    from studies.arrays import write
+
+    return [write(BUILD, folder)]
+
+
 def run_dlac(given, folder):
     """The page of the zero-skipping grid: zeros, speed, area, and networks and training on its Verilog."""
     from studies.dlac import study
@@ -59,9 +66,11 @@ def main():
     dpred.set_defaults(run=run_dpred)
     tiles = commands.add_parser("tiles", help=f"LeNet on bit-serial tiles, and their cost, into {FOLDERS['tiles']}")
     tiles.set_defaults(run=run_tiles)
+    arrays = commands.add_parser("arrays", help=f"area and power of arrays by kind of number, into {FOLDERS['arrays']}")
+    arrays.set_defaults(run=run_arrays)
     dlac = commands.add_parser("dlac", help=f"the figures of DLAC, the zero-skipping grid, into {FOLDERS['dlac']}")
     dlac.set_defaults(run=run_dlac)
-    for study in (ristretto, dpred, tiles, dlac):
+    for study in (ristretto, dpred, tiles, arrays, dlac):
         study.add_argument("--docs", action="store_true", help=f"copy pages and pictures to {DOCS}")
     given = parser.parse_args()
     folder = FOLDERS[given.command]

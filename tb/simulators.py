@@ -19,6 +19,7 @@ from golden.errors import InputError
 __all__ = ["Simulator", "Icarus", "Verilator", "SIMULATORS", "simulator", "CACHE"]
 
 CACHE = Path("build/sim")
+TOGETHER = 2 << 20  # bytes of generated C++ that are compiled as one: headers are read once, and memory is enough
 
 MAIN = """\
 #include "Vtop.h"
@@ -106,6 +107,19 @@ def cached(key, make):
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return place
+
+
+def parts(paths):
+    """Files in groups of up to `TOGETHER` bytes, in order, one at least in each."""
+    groups, room = [], 0
+    for path in paths:
+        size = path.stat().st_size
+        if not groups or size > room:
+            groups.append([])
+            room = TOGETHER
+        groups[-1].append(path)
+        room -= size
+    return groups
 
 
 class Simulator(ABC):
@@ -215,7 +229,7 @@ class Verilator(Simulator):
         folders = ("-I.", f"-I{include}", f"-I{include / 'vltstd'}")
 
         def one(source):
-            effort = "-O0" if source.stem == "slow" else "-O2"
+            effort = "-O0" if source.stem.startswith("slow") else "-O2"
             execute([self.compiler, effort, *self.flags, *folders, "-c", source, "-o", f"{source.stem}.o"], folder)
             return str(folder / f"{source.stem}.o")
 
@@ -251,9 +265,12 @@ class Verilator(Simulator):
         groups = {"fast": [], "slow": []}  # what runs in every cycle, and what runs once and is not worth optimising
         for path in generated:
             groups["slow" if path.stem.endswith("__Slow") else "fast"].append(path)
+        joined = []
         for name, paths in groups.items():
-            (folder / f"{name}.cpp").write_text("".join(f'#include "{path.name}"\n' for path in paths))
-        objects = self.compile(folder, main, *(folder / f"{name}.cpp" for name in groups))
+            for number, part in enumerate(parts(paths)):
+                joined.append(folder / f"{name}_{number}.cpp")
+                joined[-1].write_text("".join(f'#include "{path.name}"\n' for path in part))
+        objects = self.compile(folder, main, *joined)
         execute([self.compiler, "-o", "sim", *objects, *self.library(library), *link, "-pthread"], folder)
         for pattern in ("*.o", "Vtop*"):
             for path in folder.glob(pattern):

@@ -20,7 +20,7 @@ SMALL = target("dlac_fp32").bench[0]
         ({"adder_latency": 0}, "dlac_fp32: adder_latency must be 1 to 5, not 0"),
         ({"skip": "all"}, "dlac_fp32: skip must be none or activations or weights or both, not 'all'"),
         ({"a": "int8"}, "dlac_fp32: a must be a float by the rules ieee or finite, not int8"),
-        ({"a": "mini_e4m3"}, "dlac_fp32: arithmetic must be in a float with the rules ieee or finite, not in mini_e4m3"),
+        ({"a": "mini_e4m3"}, "dlac_fp32: arithmetic must be in a float of 2 exponent bits or more with the rules ieee or finite, not"),
         ({"w": "fp16"}, "dlac_fp32: w must be ternary or fp32, not fp16"),
     ],
 )
@@ -32,8 +32,8 @@ def test_a_grid_that_cannot_work_is_refused(settings, message):
 @pytest.mark.parametrize(
     ("operands", "message"),
     [
-        ({"a": [[1.0]]}, "a must be codes of ieee_e4m3, integers of 0 to 255"),
-        ({"a": [[256]]}, "a must be codes of ieee_e4m3, integers of 0 to 255"),
+        ({"a": [[1.0]]}, "a must be an array of integers, the codes of ieee_e4m3, not float64"),
+        ({"a": [[256]]}, "a holds 256, codes of ieee_e4m3 are 0 to 255"),
         ({"a": [1]}, r"a must be a matrix that is not empty, not of shape \[1\]"),
         ({"w": [[2]]}, "w holds 2, which ternary"),
         ({"w": [[1], [1]]}, r"a \[M, K\] and w \[K, N\] must share K, not \[1, 1\] and \[2, 1\]"),

