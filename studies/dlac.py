@@ -13,18 +13,24 @@ from quant.accuracy import commit
 from quant.data import Dataset, mnist
 from quant.models import Classifier, network_layers
 from quant.train import Settings, correct, fit, reproducible
-from studies.dlac_areas import areas
 from studies.dlac_nets import ResNet
 from studies.dlac_runs import runs
 from studies.dlac_speed import independent, layer_speed, lowered, resampled, total
+from studies.dlac_storage import PES, areas
 from studies.dlac_zeros import IMAGES, Captured, Watched, shares
 from studies.published import DLAC
 
-__all__ = ["NETWORKS", "SCENARIOS", "study", "trained_networks"]
+__all__ = ["COMPARED", "NETWORKS", "SCENARIOS", "study", "trained_networks"]
 
 LIMIT, PENALTY = 0.01, 1e-5  # threshold of rectifiers, weight of the activations' sum in the loss
 TRAINED, JUDGED = 12_800, 1000  # images
 EVERY = 10  # steps
+COMPARED = {  # name → a row of `studies.dlac_storage.PES`
+    "fp32": "FP32",
+    "fp32_dense": "FP32, nothing skipped, depth 2",  # all lanes move together: two entries keep a PE busy
+    "fp16": "FP16",
+    "fp16_dense": "FP16, nothing skipped, depth 2",
+}
 SCENARIOS = {"even": (0.4, 0.4), "uneven": (0.28, 0.57)}  # densities of activations and of weights
 
 
@@ -144,7 +150,7 @@ def study(build, folder):
     found["own"] = {name: own(of) for name, of in layers.items() if name in ("lenet", "resnet")}
     found["resnet34"] = resnet34(layers["resnet"])
     found["runs"] = runs(dataset, build)
-    found["areas"] = areas()
+    found["areas"] = areas({name: PES[row] for name, row in COMPARED.items()})
     with replacing(Path(folder) / "dlac_study.json") as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n")
     return found
