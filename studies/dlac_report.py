@@ -118,9 +118,9 @@ def markdown(study):
         speeds(study),
         "The grid has 16 x 16 PEs of 2 units and 16 output buffers, lanes of 14 entries and a latency of 3 cycles: 512 "
         "multiply-adders, 1,024 operations a cycle without skipping. Cycles come from golden's schedule, which equals the "
-        "Verilog's cycles exactly; four tiles of each layer are scheduled in full, and layers of equal shape and place share them. An operation is a multiplication or an "
-        "addition, those that are skipped among them, as published. The first convolution is dense throughout: its weights "
-        "are not ternary. The whole is weighted by time (all operations over all cycles); *mean of layers* is not. "
+        "Verilog's cycles exactly; four tiles of each layer are scheduled in full, and layers of equal shape and place share "
+        "them. An operation is a multiplication or an addition, those that are skipped among them, as published. The first "
+        "convolution is dense throughout: its weights are not ternary. The whole is weighted by time (all operations over all cycles); *mean of layers* is not. "
         "*With program and results*: batch normalisation and rectifier behind every tile, and 64 rows of results that leave "
         "before the next tile begins. Layers of ResNet-34 have full tiles, as with many images; the networks' own layers "
         "have not (LeNet's first has 20 filters for 64 columns), which costs the dense grid as much. Bytes are what the grid "

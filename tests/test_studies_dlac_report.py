@@ -20,8 +20,8 @@ def case(speed_up):
 
 
 def run(name, **more):
-    row = {"name": name, "target": "dlac_fp32", "steps": [{}, {}], "macs": 1000, "nonzero": 250, "cycles": 500, "dense": 1500}
-    return row | more
+    row = {"name": name, "target": "dlac_fp32", "steps": [{}, {}], "macs": 1000, "nonzero": 250}
+    return row | {"cycles": 500, "dense": 1500} | more
 
 
 def study():
@@ -29,7 +29,9 @@ def study():
     steps = [{"step": 0, "forward": 0.4, "backward": 0.6}, {"step": 10, "forward": 0.3, "backward": 0.55}]
     gates = {"fp32": 40e3, "fp32_dense": 20e3, "fp16": 20e3, "fp16_dense": 8e3}
     losses = {"losses": [2.5, 2.25], "torch": [2.5, 2.2500002], "bounds": [1e-3, 2e-3]}
-    runs = [run("integers", right=0.99), run("half precision", right=0.985), run("training", **losses), run("training, ternary")]
+    runs = [run("integers", right=0.99), run("half precision", right=0.985), run("training", **losses)]
+    runs.append(run("training, ternary"))
+    more = {"batch": 2, "rate": 0.015625, "settings": {"rows": 2, "cols": 2}}
     return {
         "commit": "abc",
         "published": DLAC,
@@ -38,7 +40,7 @@ def study():
         "resnet34": {name: case(5.0) for name in CASES},
         "own": {"lenet": case(3.0), "resnet": case(4.0)},
         "areas": {name: {"pe": [value, value / 2]} for name, value in gates.items()},
-        "runs": {"runs": runs, "agreement": 0.995, "judged": 200, "batch": 2, "rate": 0.015625, "settings": {"rows": 2, "cols": 2}},
+        "runs": more | {"runs": runs, "agreement": 0.995, "judged": 200},
     }
 
 

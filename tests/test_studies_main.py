@@ -9,6 +9,8 @@ import studies.__main__
 import studies.dpred
 import studies.dpred_report
 
+CHOICES = "choose from 'ristretto', 'dpred', 'tiles', 'arrays', 'dlac'"
+
 
 def test_pages_are_written_and_copied(tmp_path, monkeypatch, capsys):
     folder, docs = tmp_path / "built", tmp_path / "docs"
@@ -22,7 +24,8 @@ def test_pages_are_written_and_copied(tmp_path, monkeypatch, capsys):
         (folder / "figures.json").write_text("{}")
         return [folder / "page.md"]
 
-    monkeypatch.setattr(studies.__main__, "FOLDERS", {"dpred": folder} | dict.fromkeys(("ristretto", "tiles", "arrays", "dlac"), tmp_path))
+    others = ("ristretto", "tiles", "arrays", "dlac")
+    monkeypatch.setattr(studies.__main__, "FOLDERS", {"dpred": folder, **dict.fromkeys(others, tmp_path)})
     monkeypatch.setattr(studies.__main__, "DOCS", docs)
     monkeypatch.setattr(studies.dpred, "study", lambda build, where: "figures")
     monkeypatch.setattr(studies.dpred_report, "write", write)
@@ -40,11 +43,11 @@ def test_pages_are_written_and_copied(tmp_path, monkeypatch, capsys):
     [
         ([], "the following arguments are required: command"),
         (["dpred", "--seeds", "1"], "unrecognized arguments: --seeds 1"),
-        (["dpread"], "argument command: invalid choice: 'dpread' (choose from 'ristretto', 'dpred', 'tiles', 'arrays', 'dlac')"),
+        (["dpread"], f"argument command: invalid choice: 'dpread' ({CHOICES})"),
     ],
 )
 def test_a_wrong_command_is_one_line(words, message):
     run = subprocess.run([sys.executable, "-m", "studies", *words], capture_output=True, text=True)
     assert (run.returncode, run.stdout) == (2, "")
-    plain = "choose from ristretto, dpred, tiles, arrays, dlac"  # as newer Pythons print it
-    assert run.stderr.replace(plain, "choose from 'ristretto', 'dpred', 'tiles', 'arrays', 'dlac'") == f"narrowgate: {message}\n"
+    plain = CHOICES.replace("'", "")  # as newer Pythons print it
+    assert run.stderr.replace(plain, CHOICES) == f"narrowgate: {message}\n"
