@@ -79,7 +79,7 @@ class Tiles:
         place = (np.arange(pixels) * filters).astype(pe_type).reshape(-1, 1, 1, 1)
         behind = np.arange(pixels - 1, -1, -1, dtype=np.uint8).reshape(-1, 1, 1, 1)
         taken = np.zeros(len(row), np.int64)
-        last = np.zeros(len(row), np.int64)
+        last, entered = np.zeros(len(row), np.int64), np.zeros(len(row), np.int64)
         cycle, works = 0, np.zeros(len(row), bool)
         while True:
             fullest = counts.max(axis=0)
@@ -113,7 +113,8 @@ class Tiles:
             counts += brought != 0
             taken += takes
             cycle += 1
-        return np.maximum(self.k, last + shape.adder_latency * (last > 0))
+            entered[takes] = cycle
+        return np.maximum(entered, last + shape.adder_latency * (last > 0))
 
 
 def first_bits(x, count):

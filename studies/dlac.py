@@ -13,18 +13,24 @@ from quant.accuracy import commit
 from quant.data import Dataset, mnist
 from quant.models import Classifier, network_layers
 from quant.train import Settings, correct, fit, reproducible
-from studies.dlac_areas import areas
 from studies.dlac_nets import ResNet
 from studies.dlac_runs import runs
 from studies.dlac_speed import independent, layer_speed, lowered, resampled, total
+from studies.dlac_storage import PES, areas
 from studies.dlac_zeros import IMAGES, Captured, Watched, shares
 from studies.published import DLAC
 
-__all__ = ["NETWORKS", "SCENARIOS", "study", "trained_networks"]
+__all__ = ["COMPARED", "NETWORKS", "SCENARIOS", "study", "trained_networks"]
 
 LIMIT, PENALTY = 0.01, 1e-5  # threshold of rectifiers, weight of the activations' sum in the loss
 TRAINED, JUDGED = 12_800, 1000  # images
 EVERY = 10  # steps
+COMPARED = {  # name → a row of `studies.dlac_storage.PES`
+    "fp32": "FP32",
+    "fp32_dense": "FP32, nothing skipped, depth 2",  # all lanes move together: two entries keep a PE busy
+    "fp16": "FP16",
+    "fp16_dense": "FP16, nothing skipped, depth 2",
+}
 SCENARIOS = {"even": (0.4, 0.4), "uneven": (0.28, 0.57)}  # densities of activations and of weights
 
 
@@ -71,23 +77,30 @@ def captured(model, images):
     return found.layers
 
 
-def source(name, layers):
-    """The layer of our residual network, of `layers`, in the place of ResNet-34's layer `name`.
+def place(name):
+    """The place of ResNet-34's layer `name` in our residual network, as (stage, block, part) of its name there.
 
-    Ours has in each stage two blocks: one that changes the shape, but for the first stage, and one that does not.
+    Ours has two blocks in each stage: one that changes the shape, but for the first stage, and one that does not.
     """
     stage, block, part = name.removeprefix("conv").split("_")
-    order = ["conv1"]
-    for at in range(2, 6):
-        for of in ("1", "2"):
-            order += [f"{at}_{of}_a", f"{at}_{of}_b"] + ([f"{at}_1_proj"] if at > 2 and of == "1" else [])
-    return layers[order.index(f"{stage}_{min(int(block), 2)}_{part}")]
+    return int(stage), min(int(block), 2), part
+
+
+def source(name, layers):
+    """The one of `layers`, those of our residual network, in the place of ResNet-34's layer `name`."""
+    order = [None]  # its first
+    for stage in range(2, 6):
+        for block in (1, 2):
+            parts = ("a", "b", "proj") if stage > 2 and block == 1 else ("a", "b")
+            order += [(stage, block, part) for part in parts]
+    return layers[order.index(place(name))]
 
 
 def resnet34(layers):
     """JSON values of ResNet-34's convolutions, {scenario: {"layers", "total"}}.
 
-    The first is dense in all: its weights are not ternary, and its pixels not 0.
+    The first is dense in all: its weights are not ternary, and its pixels not 0. Layers that differ in nothing share
+    their draws.
 
     Parameters
     ----------
@@ -95,20 +108,18 @@ def resnet34(layers):
         Of our residual network.
     """
     rows, rng = [row for row in network_rows("resnet34") if row.kind == "conv"], np.random.default_rng(0)
-    found, seen = {}, {}
-
-    def speed(row, densities):
-        key = row.gemm[1], densities  # depth and densities alone decide
-        if key not in seen:
-            seen[key] = independent(row, *densities, rng)
-        drawn = seen[key]
-        return replace(drawn, name=row.name, macs=row.macs, tiles=row.macs * drawn.tiles / drawn.macs)
-
-    cases = {name: lambda row, d=d: speed(row, d) for name, d in SCENARIOS.items()}
+    cases = {name: (lambda row, d=d: independent(row, *d, rng)) for name, d in SCENARIOS.items()}
     cases["densities"] = lambda row: independent(row, *(x.mean() for x in source(row.name, layers)), rng)
     cases["masks"] = lambda row: resampled(row, *source(row.name, layers), rng)
+    found = {}
     for name, masks in cases.items():
-        made = [layer_speed(masks(row) if row.name != "conv1" else speed(row, (1.0, 1.0))) for row in rows]
+        made, seen = [], {}
+        for row in rows:
+            first = row.name == rows[0].name
+            key = row.gemm, None if first or name in SCENARIOS else place(row.name)
+            if key not in seen:
+                seen[key] = layer_speed(independent(row, 1, 1, rng) if first else masks(row))
+            made.append(seen[key] | {"name": row.name})
         found[name] = {"layers": made, "total": total(made)}
         print(f"ResNet-34, {name}: {found[name]['total']['flop']:,.0f} operations a cycle", flush=True)
     return found
@@ -139,7 +150,7 @@ def study(build, folder):
     found["own"] = {name: own(of) for name, of in layers.items() if name in ("lenet", "resnet")}
     found["resnet34"] = resnet34(layers["resnet"])
     found["runs"] = runs(dataset, build)
-    found["areas"] = areas()
+    found["areas"] = areas({name: PES[row] for name, row in COMPARED.items()})
     with replacing(Path(folder) / "dlac_study.json") as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n")
     return found

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from golden.errors import replacing
 from studies import dlac_runs
-from studies.dlac_areas import per_area
 from studies.dlac_pictures import CASES, NAMES, pictures
 from studies.ristretto_report import table
 
@@ -57,17 +56,14 @@ def speeds(study):
     return table(head, rows)
 
 
-def gates(study):
-    """What PEs cost and do."""
-    head = ["PE", "GE", "of it a lane", "a unit", "lanes, bits", "buffers, bits"]
-    rows = []
-    for of in study["areas"].values():
-        parts, (lanes, buffers) = of["gate_equivalents"], of["bits"]
-        skip, depth = of["settings"]["skip"], of["settings"]["depth"]
-        what = "skips nothing" if skip == "none" else "skips both"
-        name = f"`{of['target']}`, weights `{of['settings']['w']}`, {what}, lanes of {depth}"
-        rows.append([name, *(f"{parts[part]:,.0f}" for part in ("pe", "lane", "fma")), lanes, buffers])
-    return table(head, rows)
+def gate_equivalents(study, name):
+    """Of a PE."""
+    return study["areas"][name]["pe"][0]
+
+
+def per_area(study, speed_up, fmt):
+    """How many more operations a cycle a gate does in PEs that skip, with a `speed_up`, than in those that do not."""
+    return speed_up * gate_equivalents(study, f"{fmt}_dense") / gate_equivalents(study, fmt)
 
 
 def claim(study):
@@ -79,7 +75,7 @@ def claim(study):
         total, cells = of["total"], [CASES[name]]
         for fmt in ("fp32", "fp16"):
             for key in ("speed_up", "speed_up_whole"):
-                cells.append(f"{per_area(study['areas'], total[key], 1, fmt, f'{fmt}_dense'):.2f}")
+                cells.append(f"{per_area(study, total[key], fmt):.2f}")
         rows.append(cells)
     return table(head, rows)
 
@@ -87,8 +83,11 @@ def claim(study):
 def markdown(study):
     """The whole page."""
     published, zeros_of = study["published"], study["zeros"]
-    ratio = study["areas"]["fp32"]["gate_equivalents"]["pe"] / study["areas"]["fp16"]["gate_equivalents"]["pe"]
-    back = zeros_of["resnet"]["steps"][-1]["backward"]
+    gates = {name: f"{gate_equivalents(study, name):,.0f}" for name in study["areas"]}
+    back, right = (zeros_of[name]["steps"][-1]["backward"] for name in ("resnet", "resnet_wrong"))
+    layers = zeros_of["resnet"]["layers"]
+    w = sum(layer["macs"] * layer["weights"] for layer in layers) / sum(layer["macs"] for layer in layers)
+    a = published["forward"] / w
     runs = study["runs"]
     [plain] = [row for row in runs["runs"] if "bounds" in row]
     exact, half = runs["runs"][:2]
@@ -106,22 +105,22 @@ def markdown(study):
         "rectifiers with the threshold 0.01 and a penalty of 1e-5 on the sum of its activations. Forward: products of "
         "activations and weights. Backward: those of errors and weights, for all layers but the first, and those of "
         "activations and errors. Padding and the zeros between spread errors are not counted as products to be made.",
-        "*What it means.* The rule leaves some 60 % of weights, in any of our networks, so that a forward share of 16 % takes "
-        "activations of which 27 % are not 0. Behind a batch normalisation no error is 0, as its way back subtracts means "
-        "over the batch: backward shares are then the mean of the two densities, and forward ones their product, so that the "
-        "backward share is at least the root of the forward one. "
-        f"With {percent(published['forward'])} that is 40 %, and the published {percent(published['backward'])} shows that "
-        "some errors were 0 there. What makes them so is a rectifier or a pool without normalisation behind it (LeNet with "
-        "biases). Sending back errors of wrong images alone does not, as normalisation spreads what is left of them over "
-        f"the batch. Ours stays at {percent(back)} backward.",
+        f"*What it means.* The rule leaves {percent(w)} of our ResNet's weights, so that a forward share of "
+        f"{percent(published['forward'])} takes activations of which {percent(a)} are not 0. Behind a batch normalisation "
+        "no error is 0, as its way back subtracts means over the batch: of the products with errors then as many have no "
+        "zero as there are weights, and activations, that are not 0. With the shares just named that makes "
+        f"{percent((w + a) / 2)} backward. The published {percent(published['backward'])} is less, so that some errors must "
+        "have been 0 there, or fewer weights left. A rectifier or a pool without normalisation behind it makes errors 0 "
+        "(LeNet with biases). Sending back the errors of wrong images alone does not, as normalisation spreads them over "
+        f"the batch: {percent(right)} instead of {percent(back)}.",
         "## Operations a cycle on ResNet-34 (figure 5)",
         "![operations and bytes a cycle](dlac-speed.png)",
         speeds(study),
         "The grid has 16 x 16 PEs of 2 units and 16 output buffers, lanes of 14 entries and a latency of 3 cycles: 512 "
         "multiply-adders, 1,024 operations a cycle without skipping. Cycles come from golden's schedule, which equals the "
-        "Verilog's cycles exactly; four tiles of each layer are scheduled in full. An operation is a multiplication or an "
-        "addition, those that are skipped among them, as published. The first convolution is dense throughout: its weights "
-        "are not ternary. The whole is weighted by time (all operations over all cycles); *mean of layers* is not. "
+        "Verilog's cycles exactly; four tiles of each layer are scheduled in full, and layers of equal shape and place share "
+        "them. An operation is a multiplication or an addition, those that are skipped among them, as published. The first "
+        "convolution is dense throughout: its weights are not ternary. The whole is weighted by time (all operations over all cycles); *mean of layers* is not. "
         "*With program and results*: batch normalisation and rectifier behind every tile, and 64 rows of results that leave "
         "before the next tile begins. Layers of ResNet-34 have full tiles, as with many images; the networks' own layers "
         "have not (LeNet's first has 20 filters for 64 columns), which costs the dense grid as much. Bytes are what the grid "
@@ -136,13 +135,13 @@ def markdown(study):
         "paper's grid lost more, or its layers had fewer zeros than its training, it does not say. Our own networks have "
         "fewer zeros, and their speed-up is less for that reason first: see the bound.",
         "## Speed for area",
-        gates(study),
-        f"Each PE is mapped flat to OSU 0.18 um. FP32 to FP16: {ratio:.2f} (published, whole grids in 14 nm: "
-        f"{published['fp32_area'] / published['fp16_area']:.2f}). The dense PE keeps two entries a lane, as all lanes move "
-        "together.",
+        f"A PE of 16 buffers and 2 units, weights ternary, takes {gates['fp32']} GE in FP32 and {gates['fp16']} in FP16; one "
+        f"that skips nothing {gates['fp32_dense']} and {gates['fp16_dense']}: it keeps two entries a lane instead of 14, as "
+        "all lanes move together. [Storage and area](dlac_storage.md) has what they are made of.",
         "Operations a cycle for each gate of the PEs, over those of the grid that skips nothing:",
         claim(study),
-        "At the same clock. What the grid has beside its PEs is left out; it is the same in both.",
+        "At the same clock; what the grid has beside its PEs is the same in both and left out. This is the paper's claim, "
+        "skipping against its own hardware without it.",
         "## Through the Verilog, bit for bit",
         dlac_runs.markdown(runs),
         f"A grid of {runs['settings']['rows']} x {runs['settings']['cols']} PEs in Verilator, memory-fed: every result "

@@ -18,7 +18,8 @@ from quant.models import PIXEL_UNIT, Classifier, network_layers
 from quant.recipes import recipe
 from tb.dlac_network import integer_steps, run_steps
 
-__all__ = ["SETTINGS", "bounds", "markdown", "normalised", "runs", "shapes_of", "started", "step_runs", "torch_losses"]
+__all__ = ["SETTINGS", "bounds", "inference", "markdown", "normalised", "runs", "shapes_of", "started", "torch_losses"]
+__all__ += ["training"]
 
 SETTINGS = {"rows": 2, "cols": 2}
 FP32, FP16 = parse("fp32"), parse("fp16")
@@ -80,13 +81,12 @@ def step_runs(name, steps, fmt, of, settings, sim):
     return {"name": name, "target": of, "steps": rows} | total
 
 
-def runs(dataset, build, sim="verilator", settings=SETTINGS):
-    """JSON values of every run; a result that is not golden's, or a cycle that is not the model's, raises."""
+def inference(dataset, build, sim, settings):
+    """JSON values of the ternary LeNet in integers and in half precision: (runs, share of choices that agree)."""
     model = trained(recipe("lenet", "ternary"), dataset, build=build).model.eval()
     images, labels = dataset.test.images.numpy(), dataset.test.labels.numpy()
     network = export(model)
     found = [step_runs("integers", integer_steps(network, images[:IMAGES], FP32), FP32, "dlac_fp32", settings, sim)]
-    exact = network.run(images[:JUDGED])
     shapes, parameters = normalised(model, FP16)
 
     def half(count):
@@ -95,21 +95,32 @@ def runs(dataset, build, sim="verilator", settings=SETTINGS):
 
     g, _ = half(IMAGES)
     found.append(step_runs("half precision", g.done, FP16, "dlac_fp16", settings, sim))
-    judged = {name: classify(z) for name, z in (("integers", exact), ("half precision", half(JUDGED)[1]))}
-    for row in found:
-        row["right"] = float((judged[row["name"]] == labels[:JUDGED]).mean())
-    agreement = float((judged["integers"] == judged["half precision"]).mean())
-    data = dataset.train[:BATCH]
+    chosen = [classify(z) for z in (network.run(images[:JUDGED]), half(JUDGED)[1])]
+    for row, classes in zip(found, chosen, strict=True):
+        row["right"] = float((classes == labels[:JUDGED]).mean())
+    return found, float((chosen[0] == chosen[1]).mean())
+
+
+def training(dataset, sim, settings):
+    """JSON values of a step of training of Caffe's LeNet, with float and with ternary weights: runs."""
+    data, found = dataset.train[:BATCH], []
     x, wanted = (data.images.float() * PIXEL_UNIT).double().numpy(), data.labels.numpy()
-    for name, kind in (("training", False), ("training, ternary", True)):
-        shapes, parameters = started(network_layers("lenet_caffe"), FP32, 0, kind)
+    for name, as_ternary in (("training", False), ("training, ternary", True)):
+        shapes, parameters = started(network_layers("lenet_caffe"), FP32, 0, as_ternary)
         g = Steps(FP32)
         loss, after = training_step(g, shapes, parameters, x, wanted, RATE)
-        ran = step_runs(name, g.done, FP32, "dlac_fp32", settings | {"w": "fp32"}, sim)
         later, _ = Steps(FP32).loss(logits(Steps(FP32), shapes, after, x)[0], wanted)
-        found.append(ran | {"losses": [loss, later]})
-        if not kind:
-            found[-1] |= {"torch": torch_losses(parameters, data), "bounds": bounds(shapes, parameters, x, wanted)}
+        row = step_runs(name, g.done, FP32, "dlac_fp32", settings | {"w": "fp32"}, sim) | {"losses": [loss, later]}
+        if not as_ternary:
+            row |= {"torch": torch_losses(parameters, data), "bounds": bounds(shapes, parameters, x, wanted)}
+        found.append(row)
+    return found
+
+
+def runs(dataset, build, sim="verilator", settings=SETTINGS):
+    """JSON values of every run; a result that is not golden's, or a cycle that is not the model's, raises."""
+    found, agreement = inference(dataset, build, sim, settings)
+    found += training(dataset, sim, settings)
     return {"runs": found, "agreement": agreement, "judged": JUDGED, "batch": BATCH, "rate": RATE, "settings": settings}
 
 
@@ -143,8 +154,7 @@ def markdown(found):
     lines = ["| run | target | steps | products | of them without zeros | cycles | skipping nothing | speed-up |"]
     lines.append("|---|---|---:|---:|---:|---:|---:|---:|")
     for row in found["runs"]:
-        lines.append(
-            f"| {row['name']} | `{row['target']}` | {len(row['steps'])} | {row['macs']:,} | {row['nonzero'] / row['macs']:.0%} "
-            f"| {row['cycles']:,} | {row['dense']:,} | {row['dense'] / row['cycles']:.2f} |"
-        )
+        cells = [row["name"], f"`{row['target']}`", len(row["steps"]), f"{row['macs']:,}"]
+        cells += [f"{row['nonzero'] / row['macs']:.0%}", f"{row['cycles']:,}", f"{row['dense']:,}"]
+        lines.append(f"| {' | '.join(map(str, cells))} | {row['dense'] / row['cycles']:.2f} |")
     return "\n".join(lines) + "\n"

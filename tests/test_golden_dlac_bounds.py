@@ -100,7 +100,7 @@ def test_the_bound_is_of_the_format():
     (before, bound), _ = bounded(layers, parameters, x, labels)
     for fmt in (parse("bf16"), parse("fp16")):
         narrow = {
-            name: replace(of, **{f: fmt.decode(fmt.encode(v)) for f in ("weight", "bias") if (v := getattr(of, f)) is not None})
+            name: replace(of, **{what: fmt.decode(fmt.encode(v)) for what, v in vars(of).items() if isinstance(v, np.ndarray)})
             for name, of in parameters.items()
         }
         rounded = fmt.decode(fmt.encode(x))

@@ -14,7 +14,7 @@ def walk(shape, a_on, w_on):
     pes = [(r, c) for r in range(shape.rows) for c in range(shape.cols)]
     lanes = {(pe, p): [] for pe in pes for p in range(shape.pixels)}  # entries: sets of filters
     free = {(pe, p, f): 0 for pe in pes for p in range(shape.pixels) for f in range(shape.filters)}
-    step, cycle, over, done = 0, 0, 0, []
+    step, cycle, over, entered, done = 0, 0, 0, 0, []
     while step < len(a_on) or any(lanes.values()):
         room = all(len(lane) < shape.depth for lane in lanes.values())
         done.append(0)
@@ -39,9 +39,9 @@ def walk(shape, a_on, w_on):
                 filters = {f for f in range(shape.filters) if w_on[step, c * shape.filters + f]}
                 if a_on[step, r * shape.pixels + p] and filters:
                     lanes[(r, c), p].append(filters)
-            step += 1
+            step, entered = step + 1, cycle + 1
         cycle += 1
-    return max(len(a_on), over), done
+    return max(entered, over), done
 
 
 shapes = st.builds(
@@ -78,6 +78,15 @@ def test_without_products_a_tile_takes_its_steps():
     a = np.zeros((1, 5, 4), bool)
     a[0, 4, 3] = True  # one activation, in the last step: issued in the sixth and seventh cycle, two products each
     assert mm_cycles(shape, a, np.ones((1, 5, 4), bool)).tolist() == [[5 + 2 + 2]]
+
+
+def test_steps_that_were_held_up_end_a_tile_later_even_if_nothing_follows_them():
+    shape = GridShape(rows=1, cols=1, pixels=2, filters=2, units=1, depth=2)
+    on = np.arange(40) < 8  # full k-steps of 4 products, one a cycle, then empty ones
+    a, w = np.repeat(on[None, :, None], 2, axis=2), np.ones((1, 40, 2), bool)
+    cycles = walk(shape, a[0], w[0])[0]
+    assert cycles > 40 + 15
+    assert mm_cycles(shape, a, w).tolist() == [[cycles]]
 
 
 @pytest.mark.long

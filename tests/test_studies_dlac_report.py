@@ -1,15 +1,9 @@
-"""studies.dlac_report, dlac_pictures and dlac_areas: figures of a made-up study find their places on the page."""
+"""studies.dlac_report and dlac_pictures: figures of a made-up study find their places on the page."""
 
-from types import SimpleNamespace
-
-import pytest
-
-import studies.dlac_areas
-from golden.errors import InputError
-from rtl.targets import target
-from studies.dlac_areas import DENSE, PES, areas, per_area
+from studies.dlac import COMPARED
 from studies.dlac_pictures import CASES, NAMES
-from studies.dlac_report import markdown, write
+from studies.dlac_report import markdown, per_area, write
+from studies.dlac_storage import PES
 from studies.published import DLAC
 
 
@@ -25,23 +19,19 @@ def case(speed_up):
     return {"layers": [layer("conv1", 1.0), layer("conv2_1_a", speed_up)], "total": total}
 
 
-def pe(name, of, gates):
-    parts = {"pe": gates, "lane": gates / 8, "fma": gates / 4}
-    settings = {"skip": "none" if "dense" in name else "both", "depth": 2 if "dense" in name else 14, "w": "ternary"}
-    return {"target": of, "settings": settings, "gate_equivalents": parts, "bits": [2256, 512]}
-
-
 def run(name, **more):
-    row = {"name": name, "target": "dlac_fp32", "steps": [{}, {}], "macs": 1000, "nonzero": 250, "cycles": 500, "dense": 1500}
-    return row | more
+    row = {"name": name, "target": "dlac_fp32", "steps": [{}, {}], "macs": 1000, "nonzero": 250}
+    return row | {"cycles": 500, "dense": 1500} | more
 
 
 def study():
     product = {"macs": 100, "activations": 0.5, "weights": 0.6, "errors": 1.0}
     steps = [{"step": 0, "forward": 0.4, "backward": 0.6}, {"step": 10, "forward": 0.3, "backward": 0.55}]
-    gates = {"fp32": 40e3, "fp32_dense": 20e3, "fp32_training": 60e3, "fp32_training_dense": 30e3, "fp16": 20e3, "fp16_dense": 8e3}
+    gates = {"fp32": 40e3, "fp32_dense": 20e3, "fp16": 20e3, "fp16_dense": 8e3}
     losses = {"losses": [2.5, 2.25], "torch": [2.5, 2.2500002], "bounds": [1e-3, 2e-3]}
-    runs = [run("integers", right=0.99), run("half precision", right=0.985), run("training", **losses), run("training, ternary")]
+    runs = [run("integers", right=0.99), run("half precision", right=0.985), run("training", **losses)]
+    runs.append(run("training, ternary"))
+    more = {"batch": 2, "rate": 0.015625, "settings": {"rows": 2, "cols": 2}}
     return {
         "commit": "abc",
         "published": DLAC,
@@ -49,8 +39,8 @@ def study():
         "zeros": {name: {"accuracy": 0.97, "steps": steps, "layers": [product, product]} for name in NAMES},
         "resnet34": {name: case(5.0) for name in CASES},
         "own": {"lenet": case(3.0), "resnet": case(4.0)},
-        "areas": {name: pe(name, f"dlac_{name[:4]}", value) for name, value in gates.items()},
-        "runs": {"runs": runs, "agreement": 0.995, "judged": 200, "batch": 2, "rate": 0.015625, "settings": {"rows": 2, "cols": 2}},
+        "areas": {name: {"pe": [value, value / 2]} for name, value in gates.items()},
+        "runs": more | {"runs": runs, "agreement": 0.995, "judged": 200},
     }
 
 
@@ -64,38 +54,17 @@ def test_the_page_has_our_figures_beside_the_published_ones(tmp_path):
     assert "| published | 16 % |  | 2.71 | 2.78 |  | 5.00 |  |  |" in text
     # 5 times the operations in twice the gates; in FP16 in 2.5 times the gates
     assert f"| {CASES['masks']} | 2.50 | 2.25 | 2.00 | 1.80 |" in text
-    assert "FP32 to FP16: 2.00 (published, whole grids in 14 nm: 2.02)" in text
-    assert "| `dlac_fp16`, weights `ternary`, skips nothing, lanes of 2 | 8,000 | 1,000 | 2,000 | 2256 | 512 |" in text
+    assert "40,000 GE in FP32 and 20,000 in FP16; one that skips nothing 20,000 and 8,000" in text
     assert "from 2.500000 to 2.250000; torch's own step from 2.500000 to 2.250000" in text and "1.0e-03 and 2.0e-03" in text
     assert "99.0% right" in text and "agree on 99.5%" in text
     for name in ("dlac-zeros.png", "dlac-speed.png"):
         assert f"({name})" in text and (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
 
-def test_pes_are_mapped_and_their_storage_counted(monkeypatch):
-    library = SimpleNamespace(area=lambda cells: cells["a"], gate_equivalent=2.0)
-    seen = []
-
-    def mapped(verilog, module, of, variants):
-        assert of is library and module in verilog and variants == ("area",)
-        seen.append(module)
-        return {"area": SimpleNamespace(cells={"a": 0.0 if empty else 2.0 * len(seen)})}
-
-    monkeypatch.setattr(studies.dlac_areas, "find", lambda: library)
-    monkeypatch.setattr(studies.dlac_areas, "map_design", mapped)
-    monkeypatch.setattr(studies.dlac_areas, "emit", lambda component, module: f"module {module}")
-    empty = False
-    found = areas({"x": ("dlac_fp16", DENSE)})
-    assert seen == ["dlac_fp16_pe", "dlac_fp16_lane", "dlac_fp16_fma", "dlac_fp16_adder"]
-    assert found["x"]["gate_equivalents"] == {"pe": 1.0, "lane": 2.0, "fma": 3.0, "adder": 4.0}
-    assert found["x"]["settings"]["skip"] == "none" and found["x"]["settings"]["depth"] == 2
-    assert found["x"]["bits"] == list(target("dlac_fp16").engine(**DENSE).shape.storage_bits(16))
-    empty = True
-    with pytest.raises(InputError, match="^x: the PE of dlac_fp16 has no cells$"):
-        areas({"x": ("dlac_fp16", {})})
-
-
 def test_speed_is_weighed_by_area():
-    assert per_area(study()["areas"], 5.0, 1.0) == 2.5
-    assert per_area(study()["areas"], 5000, 1000, "fp16", "fp16_dense") == 2.0
-    assert {name.removesuffix("_dense") for name in PES} == {"fp32", "fp32_training", "fp16"}
+    assert per_area(study(), 5.0, "fp32") == 2.5
+    assert per_area(study(), 5.0, "fp16") == 2.0
+    assert set(study()["areas"]) == set(COMPARED) and set(COMPARED.values()) <= set(PES)
+    for name, row in COMPARED.items():
+        of, settings = PES[row]
+        assert of == f"dlac_{name[:4]}" and settings.get("skip", "both") == ("none" if "dense" in name else "both")
