@@ -90,24 +90,27 @@ class Unpacker(wiring.Component):
         cuts, takes = Signal(name="cuts"), Signal(name="takes")
         table, known, longer, missing = self.keep_table(m)
         head = Signal(range(size.field + 1), name="head")  # bits of a field
-        pieces, length, opens, astray = self.slices(m, window, left, cuts, table, known, longer, head)
-        needed = Signal(range(size.longest + 1), name="needed")
+        pieces, payload, frames, opens, astray = self.slices(m, window, left, cuts, table, known, longer, head)
+        # `payload` comes last: all that is known without it is added up beside it
+        spare, base = (Signal(range(held + 1), name=name) for name in ("spare", "base"))
         rest = Signal(range(held + 1), name="rest")  # bits that stay
-        gone = Signal(len(needed), name="gone")
+        gone = Signal(range(size.longest + 1), name="gone")
         strayed = Signal(name="strayed", reset_less=True)
         ends, ahead = Signal(name="ends"), Signal(len(head), name="ahead")  # what the next field takes of its place
+        before, after = sum(frames, Const(size.field)), sum(frames, ahead)
         m.d.comb += [
             self.done.eq(~left.any()),
-            self.lacks.eq(fill < needed),
+            spare.eq((fill - before)[: len(spare)]),
+            base.eq((fill - after)[: len(base)]),
+            self.lacks.eq((fill < before) | (spare < payload)),
             self.clean.eq(~fill[low:].any() & ~window.any() & ~strayed),
             head.eq(count_ones(m, longer, "field_bits")),
-            needed.eq((length + size.field)[: len(needed)]),
             ends.eq(~left[last + 1 :].any() & (~left[last] | ~left[:last].any())),  # with this memory word
             ahead.eq(Mux(ends, size.field, Mux(opens, head, 0))),
             free.eq(~valid | self.memory.ready),
             cuts.eq(~self.done & ~self.lacks & ~self.hold & free),
-            gone.eq((length + ahead)[: len(gone)] & cuts.replicate(len(gone))),
-            rest.eq((fill - gone)[: len(rest)]),
+            gone.eq((after + payload)[: len(gone)] & cuts.replicate(len(gone))),
+            rest.eq(Mux(cuts, (base - payload)[: len(rest)], fill)),
             self.body.ready.eq(rest < size.longest),
             takes.eq(self.body.valid & self.body.ready),
             self.memory.valid.eq(valid),
@@ -151,9 +154,9 @@ class Unpacker(wiring.Component):
 
         Returns
         -------
-        list, Value, Value, Value
-            What they are made of; their bits, the first one's field not counted; whether the word behind begins with
-            a field; whether they have one that is not of the table.
+        list, Value, list of Values, Value, Value
+            What they are made of; bits of their values; numbers of their other bits, the first one's field not counted;
+            whether the word behind begins with a field; whether they have one that is not of the table.
         """
         size = self.layout
         longest = size.longest // size.parts  # bits of a slice
@@ -163,7 +166,7 @@ class Unpacker(wiring.Component):
         if size.words > 1:
             index, held = Signal(range(size.words), name="index"), Signal(size.width, name="held", reset_less=True)
             opens, follows = ~index.any(), index.all()
-        bits, pieces, cut, astray = window[: size.longest], [], [], []
+        bits, pieces, lengths, frames, astray = window[: size.longest], [], [], [], []
         for part in range(size.parts):
             name = f"part_{part}"
             there = Signal(size.slice, name=f"{name}_there")
@@ -173,32 +176,31 @@ class Unpacker(wiring.Component):
             width = Signal(size.width, name=f"{name}_width")
             m.d.comb += width.eq(picked(table, field) if held is None else Mux(opens, picked(table, field), held))
             astray.append(opens & there[0] & (field >= known))
-            stored, ahead = there, Const(0, 1)
+            stored, frame = there, []
             if size.zeros:
                 present = count_ones(m, there, f"{name}_present")
-                stored, ahead = payload[: size.slice] & there, present
+                stored, frame = payload[: size.slice] & there, [present]
                 # the vector is shorter only where values are missing
                 least = (size.slice - 1) * size.word
                 short = moved_down(m, payload[: least + size.slice - 1], present[:-1], least, f"{name}_short")
                 whole, all_there = payload[size.slice :], there[-1].replicate(size.word)
                 payload = Cat(Mux(there[-1], whole[:least], short), whole[least:] & all_there)
-            length = Signal(range(longest + 1), name=f"{name}_length")
-            payload_bits = product(m, count_ones(m, stored, f"{name}_ones"), width, f"{name}_payload_bits")
-            m.d.comb += length.eq((payload_bits + ahead)[: len(length)])
+            length = product(m, count_ones(m, stored, f"{name}_ones"), width, f"{name}_length")
             if part + 1 < size.parts:
                 after = Signal(range(longest + 1), name=f"{name}_after")
-                m.d.comb += after.eq((length + head)[: len(after)])
+                m.d.comb += after.eq((length + sum(frame, head))[: len(after)])
                 bits = moved_down(m, bits, after, (size.parts - 1 - part) * longest, f"{name}_rest")
             pieces.append({"payload": payload, "width": width, "stored": stored})
-            cut.append(length if part == 0 else length + Mux(there[0], head, 0))
+            lengths.append(length)
+            frames += [*frame, *([Mux(there[0], head, 0)] if part else [])]
         if held is not None:
             with m.If(self.start):
                 m.d.sync += index.eq(0)
             with m.Elif(cuts):
                 m.d.sync += [index.eq((index + 1)[: len(index)]), held.eq(width)]
-        total = Signal(range(size.longest + 1), name="length")
-        m.d.comb += total.eq(sum(cut[1:], cut[0])[: len(total)])
-        return pieces, total, follows, Cat(astray).any()
+        total = Signal(range(size.longest + 1), name="payload")
+        m.d.comb += total.eq(sum(lengths[1:], lengths[0])[: len(total)])
+        return pieces, total, frames, follows, Cat(astray).any()
 
     def spread(self, m, name, payload, width, stored):
         """The values of a slice, apart: a tree of shifts."""
