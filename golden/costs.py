@@ -1,4 +1,4 @@
-"""What a network costs before any hardware is chosen: memory of weights and activations, and bits that are multiplied."""
+"""What a network costs on any hardware: memory of weights and activations, and the bits that it multiplies."""
 
 import math
 from dataclasses import dataclass

@@ -228,8 +228,8 @@ def spelled(text):
 def topology(text):
     """The `Topology` of a network: its name, and settings behind a colon.
 
-    ``resnet20:width=2,shape=1x28x28,classes=10``: `width` is of all filters, `first`, of the residual networks for CIFAR,
-    of those of the first third of the layers.
+    ``resnet20:width=2,shape=1x28x28,classes=10``: `width` multiplies all filters; `first`, of the residual networks for
+    CIFAR, those of the first third of the layers.
 
     Raises
     ------

@@ -24,8 +24,8 @@ def parser():
     train.add_argument(
         "--activations",
         default="",
-        help=f"{listed(ACTIVATIONS)}; by default int8, or float with float weights; what the last layer reads has 8 bits, or "
-        "edges=SCHEME; NODE=SCHEME for some; input=SCHEME for the pixels",
+        help=f"{listed(ACTIVATIONS)}; by default int8, or float with float weights; what the last layer reads has "
+        "8 bits, or edges=SCHEME; NODE=SCHEME for some; input=SCHEME for the pixels",
     )
     train.add_argument("--data", default="mnist", help="mnist, fashion-mnist, or a folder of CIFAR-10 or ImageNet")
     train.add_argument("--method", default="", help=f"one or more of {', '.join(METHODS)}, joined by +")
@@ -62,7 +62,8 @@ def main():
     recipe(arguments.network, arguments.weights, arguments.activations, **given)  # before data are looked for
     data = dataset(arguments.data)
     shape, classes = data.train.images.shape[1:], int(data.train.labels.max()) + 1
-    network, given["teacher"] = (name and fitted(name, shape, classes) for name in (arguments.network, arguments.teacher))
+    names = arguments.network, arguments.teacher
+    network, given["teacher"] = (name and fitted(name, shape, classes) for name in names)
     asked = recipe(network, arguments.weights, arguments.activations, **given)
     with processes():
         if not first():

@@ -19,9 +19,11 @@ PIXEL_UNIT = 1 / 255
 ACCUMULATOR = 32  # bits, where they suffice
 FACTOR = 16  # bits of the signed multipliers of a requantisation, where sums leave room
 ADDEND = 48
-SUM = 53  # bits of sums that torch, too, adds exactly
+SUM = 62  # bits of sums that golden rounds once; where results are powers of two, 54
+POWERS = 54
+LONGEST = 52  # bits of sums of products, which torch adds in float64
+LEAST = 8  # bits of multipliers
 TWO_SUMS = "ttq_gemm"  # the RTL target of positive and negative weights; of all others formats tell it
-LONGEST = SUM - 9  # bits of what is multiplied: multipliers then have 8 at least
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,11 +186,11 @@ class Exporter:
     def emit(self, name, value, fmt, unit):
         """Add the node that rounds a value in units of the result to `fmt`: a requant of one tensor, an add of two."""
         formats = [self.builder.tensors[tensor].format for tensor, _ in value.terms]
-        longest = max(fitting(f.lo, f.hi).width for f in formats)
-        if longest > LONGEST:
-            raise InputError(f"sums of {name} need {longest} bits; allowed: up to {LONGEST}")
+        longest, total = max(fitting(f.lo, f.hi).width for f in formats), POWERS if isinstance(fmt, PowerOfTwo) else SUM
+        if longest > (most := min(LONGEST, total - 2 - LEAST)):
+            raise InputError(f"sums of {name} need {longest} bits; allowed: up to {most}")
         if len(formats) == 1 and formats[0].signed:
-            spec = RequantSpec(x=formats[0], y=fmt, m_width=min(FACTOR, SUM - 1 - longest), b_width=ADDEND)
+            spec = RequantSpec(x=formats[0], y=fmt, m_width=min(FACTOR, total - 1 - longest), b_width=ADDEND)
             fold = fold_sign if isinstance(fmt, Binary) else fold_affine
             vectors = dict(zip("mbs", fold(spec, value.terms[0][1], value.offset), strict=True))
             op, sizes = "requant", {"m_width": spec.m_width, "b_width": spec.b_width}
@@ -196,8 +198,7 @@ class Exporter:
             if len(formats) == 1:  # without a sign: golden's add takes it, with nothing beside it
                 [(tensor, scale)] = value.terms
                 value = replace(value, terms=((tensor, scale), (tensor, np.zeros_like(scale))))
-            widest = min(32, (SUM - 1 if isinstance(fmt, PowerOfTwo) else 60) - longest)
-            vectors = self.folded(value, widest)
+            vectors = self.folded(value, min(32, total - 2 - longest))
             factors = np.concatenate([vectors["m_a"], vectors["m_b"]])
             width = fitting(int(factors.min()), int(factors.max())).width
             op, sizes = "add", {"m_width": width, "d_width": ADDEND}
@@ -213,19 +214,17 @@ class Exporter:
     def folded(self, value, widest):
         """Integers (m_a, m_b, d, s) of an add: the greatest shift that lets both multipliers fit `widest` bits.
 
-        A long sum and a short code have multipliers of different lengths; no total may reach what torch adds exactly.
+        A long sum and a short code have multipliers of different lengths.
         """
         scales, offset = np.array([scale for _, scale in value.terms]), value.offset
         if not (np.isfinite(scales).all() and np.isfinite(offset).all()):
             raise InputError("scale and offset must be finite")
-        reaches = np.array([[self.reach(tensor)] for tensor, _ in value.terms])
-        total = (np.abs(scales) * reaches).sum(0) + np.abs(offset)
-        room = [(np.abs(scales).max(0), widest - 1), (np.abs(offset), ADDEND - 1), (total, SUM - 1)]
+        room = [(np.abs(scales).max(0), widest - 1), (np.abs(offset), ADDEND - 1)]
         shifts = [bits - np.frexp(np.maximum(x, 2.0**-60) * (1 + 2.0**-20))[1] for x, bits in room]
         s = np.min(shifts, axis=0)
         if s.min() < 0:
             raise InputError(f"no shift lets scale and offset fit {widest} and {ADDEND} bits")
-        s = np.minimum(s, 48)
+        s = np.minimum(s, ADDEND)
         m_a, m_b, d = (np.rint(np.ldexp(x, s)).astype(np.int64) for x in (*scales, offset))
         return {"m_a": m_a, "m_b": m_b, "d": d, "s": s.astype(np.int64)}
 

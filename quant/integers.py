@@ -1,19 +1,25 @@
 """An exported network, computed by torch's own operations: what golden must compute too.
 
-Integers stand in float64 and stay below 2**53, so that each operation is exact; only rounding to formats other than
-integers is that of the format itself.
+Sums of products are added in float64, where they stay below 2**53, and so is all that stands between operations; the
+longer sums of a rounding are int64. Thus each operation is exact. Only rounding to formats other than integers is that
+of the format itself.
 """
 
+import math
+
+import numpy as np
 import torch
 from torch.nn import functional
 
 from golden.errors import InputError
 from golden.formats import Integer
+from golden.wide import total
 from golden.window import Window
 
 __all__ = ["exact", "run"]
 
 FLOAT64_EXACT = 2.0**53
+HALF = 31  # bits of the lower half of a sum of 62
 
 
 def exact(sums, what):
@@ -46,8 +52,8 @@ def run(network, pixels):
 
 
 def integers(values):
-    """A parameter as float64."""
-    return torch.from_numpy(values.copy()).double()
+    """A parameter as int64."""
+    return torch.from_numpy(values.astype(np.int64))
 
 
 def conv(inputs, parameters, attributes, formats, name):
@@ -55,19 +61,22 @@ def conv(inputs, parameters, attributes, formats, name):
     if fill is None:
         fill = 0 if formats[0].holds(0) else -1
     x = functional.pad(x, (pad[1], pad[1], pad[0], pad[0]), value=float(fill))
-    return functional.conv2d(x, parameters["weight"], stride=attributes["stride"])
+    return functional.conv2d(x, parameters["weight"].double(), stride=attributes["stride"])
 
 
 def dense(inputs, parameters, attributes, formats, name):
-    return functional.linear(inputs[0], parameters["weight"])
+    return functional.linear(inputs[0], parameters["weight"].double())
 
 
 def rounded(sums, s, y):
-    """The integers of format `y` nearest to ``sums * 2**-s``."""
-    sums = sums * torch.exp2(-s)  # a power of two: exact
+    """The integers of format `y` nearest to ``sums * 2**-s``, of int64 sums of at most 62 bits."""
     if isinstance(y, Integer):
-        return torch.round(sums).clamp(y.lo, y.hi)
-    return torch.from_numpy(y.nearest((sums * 2.0**y.exponent).numpy())).double()
+        floor, half = sums >> s, (1 << s) >> 1
+        rest = sums - (floor << s)
+        up = (s > 0) & ((rest > half) | ((rest == half) & (floor % 2 == 1)))
+        return (floor + up).clamp(y.lo, y.hi).double()
+    halves = [((sums & ((1 << HALF) - 1)).numpy(), 0), ((sums >> HALF).numpy(), HALF)]
+    return torch.from_numpy(y.nearest(np.ldexp(total(halves, 1 << 62), y.exponent - s.numpy()))).double()
 
 
 def channels(parameters, x):
@@ -77,13 +86,12 @@ def channels(parameters, x):
 
 def requant(inputs, parameters, attributes, formats, name):
     p = channels(parameters, inputs[0])
-    return rounded(exact(inputs[0] * p["m"] + p["b"], name), p["s"], formats[-1])
+    return rounded(inputs[0].long() * p["m"] + p["b"], p["s"], formats[-1])
 
 
 def add(inputs, parameters, attributes, formats, name):
-    (a, b), p = inputs, channels(parameters, inputs[0])
-    parts = [exact(part, name) for part in (a * p["m_a"], b * p["m_b"])]
-    return rounded(exact(exact(parts[0] + parts[1], name) + p["d"], name), p["s"], formats[-1])
+    (a, b), p = (x.long() for x in inputs), channels(parameters, inputs[0])
+    return rounded(a * p["m_a"] + b * p["m_b"] + p["d"], p["s"], formats[-1])
 
 
 def pooling(attributes):
@@ -98,8 +106,15 @@ def max_pool(inputs, parameters, attributes, formats, name):
 
 
 def average_pool(inputs, parameters, attributes, formats, name):
-    kernel, stride, padding, ceil_mode = pooling(attributes)
-    return functional.avg_pool2d(inputs[0], kernel, stride, padding, ceil_mode, divisor_override=1)
+    """Sums over windows, each times what makes its divisor the least common multiple of all."""
+    arguments, ones = pooling(attributes), torch.ones_like(inputs[0][:1, :1])
+    window, padded = attributes["divisor"] == "window", attributes["divisor"] == "padded"
+    sums, inside = (functional.avg_pool2d(x, *arguments, divisor_override=1) for x in (inputs[0], ones))
+    if window:
+        return sums
+    counts = torch.round(inside / functional.avg_pool2d(ones, *arguments, count_include_pad=True)) if padded else inside
+    counts = counts.long()
+    return sums * (math.lcm(*counts.unique().tolist()) // counts)
 
 
 def shortcut(inputs, parameters, attributes, formats, name):

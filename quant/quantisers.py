@@ -13,7 +13,18 @@ from golden.formats import Binary, Integer, Ternary
 from quant.rules import length_of_weights
 from quant.straight import straight
 
-__all__ = ["Dynamic", "InFormat", "Nearest", "WeightQuantiser", "Wrpn", "glorot", "nearest", "of_each", "per_filter", "signs"]
+__all__ = [
+    "Dynamic",
+    "InFormat",
+    "Nearest",
+    "WeightQuantiser",
+    "Wrpn",
+    "glorot",
+    "nearest",
+    "of_each",
+    "per_filter",
+    "signs",
+]
 
 
 def signs(x):

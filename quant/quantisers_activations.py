@@ -144,7 +144,7 @@ class Static(ActivationQuantiser):
 
 
 class Clipped(ActivationQuantiser):
-    """``round(L * clip(x, 0, 1)) / L`` with ``L = 2**width - 1``; with a sign from -1 on, and ``L = 2**(width - 1) - 1``.
+    """``round(L * clip(x, 0, 1)) / L``, ``L = 2**width - 1``; with a sign from -1 on, and ``L = 2**(width - 1) - 1``.
 
     Source: Mishra et al., WRPN: Wide Reduced-Precision Networks, section 3, whose activations have no sign.
 
@@ -167,9 +167,9 @@ class Clipped(ActivationQuantiser):
 
 
 class Sign(ActivationQuantiser):
-    """``+-1``, +1 of 0; a gradient where ``|x| <= 1``. With `scaled`, in training ``+-b``, b the mean of ``|x|`` over channels.
+    """``+-1``, +1 of 0; a gradient where ``|x| <= 1``. With `scaled`, in training ``+-b``.
 
-    The scale b is that of each position, and what the layer behind makes of it is a product of reals for each of its
+    The scale b, the mean of ``|x|`` over channels, is that of each position, and what the layer behind makes of it is a product of reals for each of its
     windows. Hardware that adds up signs alone has no such products, and the authors' released networks have none; so
     b is exported as its mean over positions and training batches, which goes into the scale of the layer behind.
 

@@ -106,7 +106,16 @@ def given(settings):
 
 
 def recipe(
-    network, weights="float", activations="", *, seed=0, epochs=None, base="adamw", method="", teacher=None, settings=None
+    network,
+    weights="float",
+    activations="",
+    *,
+    seed=0,
+    epochs=None,
+    base="adamw",
+    method="",
+    teacher=None,
+    settings=None,
 ):
     """The `Recipe` for a network and its weights.
 
@@ -116,7 +125,7 @@ def recipe(
     Parameters
     ----------
     weights : str
-        "float", or what `quant.schemes.schemes` reads; the first and the last layer have 8 bits if it does not say more.
+        "float", or what `quant.schemes.schemes` reads; unless it says more, the first and the last layer have 8 bits.
     activations : str
         What `quant.schemes.activation_schemes` reads; "" for 8 bits, or floats where weights are.
     epochs : int, optional

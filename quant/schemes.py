@@ -138,7 +138,7 @@ def activation_quantiser(scheme, relu):
 
 
 def coarse(scheme):
-    """Whether a network has to be trained with a scheme: all but floats, and evenly spaced numbers of 8 bits or more."""
+    """Whether a network has to be trained with a scheme: not floats, nor evenly spaced numbers of 8 bits or more."""
     name, digits = re.fullmatch(r"(.*?)(\d*)", scheme).groups()
     return scheme != FLOAT and not (name in ("int", "dfp") and int(digits) >= CALIBRATED)
 

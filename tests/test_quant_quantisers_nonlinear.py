@@ -30,12 +30,15 @@ def test_powers_are_those_of_the_format(x, fmt):
 @pytest.mark.parametrize("fmt", FORMATS, ids=str)
 def test_powers_around_the_root_of_two(fmt):
     roots = np.sqrt(2.0) * 2.0 ** np.arange(-3, fmt.last + 1)
-    near = np.float32([f(np.float32(root), np.float32(to)) for root in roots for to in (0, 1e9) for f in (np.nextafter, min)])
-    assert np.array_equal(powers(fmt, torch.from_numpy(near)).numpy(), fmt.nearest(near.astype(np.float64) * 2.0**fmt.exponent))
+    near = np.float32(roots)
+    near = np.concatenate([near, *(np.nextafter(near, np.float32(end)) for end in (0, np.inf))])
+    expected = fmt.nearest(near.astype(np.float64) * 2.0**fmt.exponent)
+    assert np.array_equal(powers(fmt, torch.from_numpy(near)).numpy(), expected)
 
 
 def test_the_greatest_weight_is_nearest_to_half_the_full_scale():
-    for peak, expected in ((1.0, 2.0), (1.4, 2.0), (1.42, 4.0), (0.75, 2.0), (0.70, 1.0), (2.0**-9, 2.0**-8), (0.0, 1.0)):
+    known = {1.0: 2.0, 1.4: 2.0, 1.42: 4.0, 0.75: 2.0, 0.70: 1.0, 2.0**-9: 2.0**-8, 0.0: 1.0}
+    for peak, expected in known.items():
         assert full_scale(torch.tensor(peak)) == expected
 
 

@@ -49,7 +49,7 @@ def images(net, count):
 
 
 def trained(net, weights, activations=None, steps=2):
-    """A `Classifier` after a few steps, with gains of batch normalisation some of which are negative and one is zero."""
+    """A `Classifier` after a few steps; some gains of batch normalisation are negative, and one is zero."""
     torch.manual_seed(0)
     model = Classifier(net, schemes(weights, net), activations)
     with torch.no_grad():
