@@ -6,7 +6,7 @@ from itertools import combinations
 from golden.layer_tables import topology
 from studies.elements import cycles, elements
 from studies.samples import Data
-from studies.tables import apart, counted, mean, over, percent, plain, table
+from studies.tables import apart, counted, mean, over, percent, plain, spread, table
 from studies.trials import Trial, network
 
 __all__ = ["ROWS", "SEEDS", "TITLE", "markdown", "pictures", "results", "scale", "trials"]
@@ -154,7 +154,7 @@ def markdown(found):
         f"{training['network']}: a float network of {floats} for each seed; from it, every method trains {epochs} with the "
         "same settings. First and last layers have 8-bit weights, and activations 8 bits where the method does not say "
         "otherwise; those of LogNet 4 bits. Accuracy is golden's, on all test images, of the float network torch's; mean "
-        "and standard deviation over seeds."
+        "and standard deviation over seeds. *Against float*: difference in points, seed by seed."
     ]
     for data in found["data"]:
         sections += [f"## {data['name']}", f"{data['title']}.", rows(data), *ordered(data)]
@@ -169,10 +169,13 @@ def markdown(found):
 
 def rows(data):
     """The table of one data set."""
-    head = ["method", "accuracy", "bits a weight", "nonzero", "products", "target", "area", "cycles"]
+    floats = next(row for row in data["rows"] if row["row"] == FLOAT)
+    head = ["method", "accuracy", "against float", "bits a weight", "nonzero", "products", "target", "area", "cycles"]
     lines = []
     for row in data["rows"]:
-        cells = [row["row"], mean(row["test"]), f"{row['bits']:.2f}"]
+        pairs = zip(row["test"]["runs"], floats["test"]["runs"], strict=True)
+        gap = "" if row is floats else f"{100 * spread(a - b for a, b in pairs)['mean']:+.2f}"
+        cells = [row["row"], mean(row["test"]), gap, f"{row['bits']:.2f}"]
         cells += [percent(row[what]["mean"]) for what in ("nonzero", "products")]
         if row["target"] is not None:
             cells += [f"`{row['target']}`", plain(row["area"], 0), plain(row["cycles"], 0)]

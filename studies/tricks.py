@@ -157,7 +157,8 @@ def markdown(found):
     shallow, deep = found["depth"]
     better = "better" if deep["test"]["mean"] > shallow["test"]["mean"] else "not better"
     return [
-        f"{found['title']}. {found['network']}, {counted(found['epochs'], 'epoch')} by AdamW, random shifts of a pixel. "
+        f"{found['title']}. {found['network']}, {counted(found['epochs'], 'epoch')} by AdamW, its rate "
+        "falling as half a cosine except where it is cut when training stalls, random shifts of a pixel. "
         "*ternary*: TWN in all convolutions, from nothing; dense layers and activations are floats, as in the paper, so "
         "that accuracy is torch's.",
         table(head, lines),

@@ -48,7 +48,9 @@ def test_the_table_of_a_few(monkeypatch, tmp_path):
         assert row["test"]["mean"] > CHANCE + MARGIN, row["row"]
         assert row["by"] == ("torch" if row["row"] == FLOAT else "golden")
         assert row["cycles"] is None if row["row"] == FLOAT else row["cycles"] > 10_000
-        assert f"| {row['row']} | {row['test']['mean']:.2%} | {row['bits']:.2f} |" in page
+        gap = row["test"]["mean"] - found["data"][0]["rows"][0]["test"]["mean"]
+        gap = "" if row["row"] == FLOAT else f"{100 * gap:+.2f}"
+        assert f"| {row['row']} | {row['test']['mean']:.2%} | {gap} | {row['bits']:.2f} |" in page
     bits = {row["row"]: row["bits"] for row in found["data"][0]["rows"]}
     assert bits[FLOAT] == 32 and bits["BNN"] < 1.2 < bits["TTQ"] < 2.2 and (tmp_path / "methods.png").exists()
 
@@ -78,11 +80,12 @@ def test_only_pairs_that_are_apart_have_an_order():
 
 
 def test_the_page_says_which_orders_agree():
-    rows = [row("a", 0.0, 0.9, 0.91), row("b", 5.0, 0.8, 0.81), row("c", 9.0, 0.89, 0.9)]
+    rows = [row(FLOAT, None, 0.9, 0.9), row("a", 0.0, 0.9, 0.91), row("b", 5.0, 0.8, 0.81), row("c", 9.0, 0.89, 0.9)]
     more = {"bits": 2.0, "nonzero": spread([0.5]), "products": spread([0.25]), "target": "t", "area": 10.0, "cycles": 7}
     rows = [each | more for each in rows]
     training = {"epochs": 2, "floats": 9, "network": "lenet"}
     found = {"training": training, "data": [{"name": "n", "title": "t", "rows": rows, "pairs": pairs(rows)}]}
     text = "\n".join(markdown(found))
     assert "Of 3 pairs that differ there, the means of 2 are further apart" in text and "1 of these are in AlexNet's order" in text
+    assert "| b | 80.50% ± 0.71% | -9.50 | 2.00 | 50.00% | 25.00% | `t` | 10 | 7 |" in text
     assert "| a | b | so too |" in text and "| c | b | the other way round |" in text

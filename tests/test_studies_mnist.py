@@ -16,7 +16,7 @@ def test_rows_are_what_their_titles_say():
     assert ternary.schemes == ("ternary",) * 4 and ternary.activations == "int8" and ternary.start.schemes == ()
     assert xnor.schemes == ("int8", "xnor", "xnor", "int8") and xnor.start == ternary.start
     for recipe in (small, middle):
-        assert recipe.schemes == ("wrpn2",) * 4 and "input=wrpn2" in recipe.activations and recipe.start is None
+        assert recipe.schemes == ("ternary",) * 4 and "input=wrpn2" in recipe.activations and recipe.start is None
     assert large.schemes == ("wrpn1",) * 4
     assert [row.least for row in ROWS] == [0.994, 0.99, 0.97, 0.98, 0.98]
 
