@@ -12,7 +12,9 @@ from golden.layer_tables import network_rows
 from quant.accuracy import commit
 from quant.data import Dataset, mnist
 from quant.models import Classifier, network_layers
-from quant.train import Settings, correct, fit, reproducible
+from quant.run import correct
+from quant.settings import Settings
+from quant.train import fit, reproducible
 from studies.dlac_nets import ResNet
 from studies.dlac_runs import runs
 from studies.dlac_speed import independent, layer_speed, lowered, resampled, total
@@ -36,13 +38,14 @@ SCENARIOS = {"even": (0.4, 0.4), "uneven": (0.28, 0.57)}  # densities of activat
 
 def lenet(norm):
     """LeNet with ternary weights and 8-bit activations, ReLU behind every layer but the last."""
-    layers = [replace(layer, norm=norm) for layer in network_layers("lenet")]
-    return Classifier(layers, ("ternary",) * len(layers))
+    net = network_layers("lenet")
+    net.nodes = [replace(node, norm=norm) if node.norm == "batch" else node for node in net.nodes]
+    return Classifier(net, ("ternary",) * len(net.rows))
 
 
 NETWORKS = {  # name → (model, whether right images send no error back)
-    "lenet": (lambda: lenet(True), False),
-    "lenet_bias": (lambda: lenet(False), False),
+    "lenet": (lambda: lenet("batch"), False),
+    "lenet_bias": (lambda: lenet("bias"), False),
     "resnet": (lambda: ResNet((8, 16, 32, 64), limit=LIMIT, penalty=PENALTY), False),
     "resnet_wrong": (lambda: ResNet((8, 16, 32, 64), limit=LIMIT, penalty=PENALTY), True),
 }

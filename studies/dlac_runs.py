@@ -27,13 +27,13 @@ BATCH, RATE, IMAGES, JUDGED = 2, 2.0**-6, 1, 200
 
 
 def shapes_of(layers, threshold):
-    """The `Shape`s of a table of `quant.layers.Layer`, with rectifiers of a `threshold` where it has any."""
+    """The `Shape`s of `golden.topology.Layer`s in a chain, with rectifiers of a `threshold` where there are any."""
     return [
         Shape(
             name=layer.name,
             window=Window(kernel=layer.k, stride=layer.s, padding=layer.pad) if layer.kind == "conv" else None,
-            threshold=threshold if layer.relu and not layer.last else None,
-            pool=Window(kernel=layer.pool, stride=layer.pool) if layer.pool > 1 else None,
+            threshold=threshold if layer.relu else None,
+            pool=layer.pool,
         )
         for layer in layers
     ]
@@ -46,15 +46,13 @@ def normalised(model, fmt, threshold=0.01):
     """
     g, parameters = Steps(fmt), {}
     for stage in model.stages:
-        codes, scale = stage.weights(stage.weight.detach())
-        gain, bias = np.full(len(codes), float(scale)), None
-        if stage.norm is not None:
-            norm = stage.norm
-            factor = (norm.weight / (norm.running_var + norm.eps).sqrt()).detach().double().numpy()
-            bias = g.rounded(norm.bias.detach().double().numpy() - norm.running_mean.double().numpy() * factor)
-            gain = gain * factor
+        [(_, codes, scale)] = stage.weights.terms(stage.weight)
+        gain, bias = stage.affine()
         parameters[stage.layer.name] = Parameters(
-            weight=codes.double().numpy(), gain=g.rounded(gain), bias=bias, ternary=True
+            weight=codes.double().numpy(),
+            gain=g.rounded(gain * scale.numpy()),
+            bias=None if stage.norm is None else g.rounded(bias),
+            ternary=True,
         )
     return shapes_of([stage.layer for stage in model.stages], threshold), parameters
 
@@ -65,7 +63,7 @@ def started(layers, fmt, seed, as_ternary=False):
     for layer in layers:
         limit = np.sqrt(6 / (layer.weights // layer.m + layer.weights // layer.n))
         weight = g.rounded(rng.uniform(-limit, limit, layer.shape))
-        bias = None if layer.last else np.zeros(layer.m)
+        bias = None if layer.norm is None else np.zeros(layer.m)
         of = ternary(g, weight, bias) if as_ternary else Parameters(weight=weight, bias=bias)
         parameters[layer.name] = of
     return shapes_of(layers, 0.0), parameters
@@ -106,7 +104,7 @@ def training(dataset, sim, settings):
     data, found = dataset.train[:BATCH], []
     x, wanted = (data.images.float() * PIXEL_UNIT).double().numpy(), data.labels.numpy()
     for name, as_ternary in (("training", False), ("training, ternary", True)):
-        shapes, parameters = started(network_layers("lenet_caffe"), FP32, 0, as_ternary)
+        shapes, parameters = started(network_layers("lenet_caffe").rows, FP32, 0, as_ternary)
         g = Steps(FP32)
         loss, after = training_step(g, shapes, parameters, x, wanted, RATE)
         later, _ = Steps(FP32).loss(logits(Steps(FP32), shapes, after, x)[0], wanted)

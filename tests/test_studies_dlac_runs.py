@@ -7,17 +7,17 @@ import torch
 from golden.dlac_networks import logits, training_step
 from golden.dlac_steps import Steps
 from golden.formats import parse
+from golden.topology import Topology
+from golden.window import Window
 from quant.data import mnist
-from quant.layers import Layer
 from quant.models import PIXEL_UNIT, Classifier, network_layers
 from studies.dlac_runs import BATCH, RATE, bounds, markdown, normalised, shapes_of, started, torch_losses
 
 FP32 = parse("fp32")
-SMALL = (
-    Layer(name="conv", kind="conv", n=1, m=4, k=3, pad=1, h=8, pool=2),
-    Layer(name="hidden", kind="fc", n=64, m=12),
-    Layer(name="out", kind="fc", n=12, m=5, last=True),
-)
+SMALL = Topology((1, 8, 8))
+SMALL.conv("conv", 4, 3, pad=1, pool=Window(kernel=2, stride=2))
+SMALL.dense("hidden", 12)
+SMALL.logits("out", 5)
 
 
 def test_batch_normalisation_and_scales_become_gains_and_biases():
@@ -34,8 +34,7 @@ def test_batch_normalisation_and_scales_become_gains_and_biases():
     x = pixels.double() * PIXEL_UNIT
     with torch.no_grad():
         for stage in model.stages:
-            codes, scale = stage.weights(stage.weight)
-            y = stage.sums(x, (codes * scale).double())
+            y = stage.sums(x, stage.weights(stage.weight).double())
             if stage.norm is not None:
                 y = stage.norm.double()(y)
                 y = stage.pooled(torch.where(y > 0.125, y, 0.0))
@@ -51,7 +50,7 @@ def test_batch_normalisation_and_scales_become_gains_and_biases():
 
 
 def test_a_step_from_the_start_is_torchs():
-    layers = network_layers("lenet_caffe")
+    layers = network_layers("lenet_caffe").rows
     shapes, parameters = started(layers, FP32, 0)
     data = mnist().train[:BATCH]
     x, labels = (data.images.float() * PIXEL_UNIT).double().numpy(), data.labels.numpy()
@@ -63,9 +62,9 @@ def test_a_step_from_the_start_is_torchs():
 
 
 def test_networks_that_start_ternary_are_made_of_their_masters():
-    shapes, parameters = started(SMALL, FP32, 1, as_ternary=True)
+    shapes, parameters = started(SMALL.rows, FP32, 1, as_ternary=True)
     assert [shape.threshold for shape in shapes] == [0.0, 0.0, None]
-    assert shapes == shapes_of(SMALL, 0.0) and shapes[0].window.padding == (1, 1)
+    assert shapes == shapes_of(SMALL.rows, 0.0) and shapes[0].window.padding == (1, 1)
     of = parameters["hidden"]
     kept = np.abs(of.master) > 0.7 * np.abs(of.master).mean()
     np.testing.assert_array_equal(of.weight, np.sign(of.master) * kept)

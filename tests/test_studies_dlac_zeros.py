@@ -6,7 +6,8 @@ import torch
 from torch.nn import functional
 
 from quant.data import Dataset, Split
-from quant.train import Settings, fit, reproducible
+from quant.settings import Settings
+from quant.train import fit, reproducible
 from studies.dlac_nets import Rectifier, ResNet
 from studies.dlac_zeros import Captured, Counting, Watched, shares, wrong
 

@@ -97,7 +97,7 @@ def test_another_format_is_refused():
 
 @pytest.mark.long
 def test_a_training_step_of_lenet_runs_in_the_verilog():
-    layers, data, g = network_layers("lenet_caffe"), mnist().train[:2], Steps(FP32)
+    layers, data, g = network_layers("lenet_caffe").rows, mnist().train[:2], Steps(FP32)
     shapes, parameters = started(layers, FP32, 0)
     x = (data.images.float() * PIXEL_UNIT).double().numpy()
     training_step(g, shapes, parameters, x, data.labels.numpy(), 0.03125)
