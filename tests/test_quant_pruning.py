@@ -8,6 +8,8 @@ from small_mnist import quick, small_mnist
 
 from golden.errors import InputError
 from quant.checkpoint import Checkpoint
+from quant.evaluate import compare
+from quant.export import export
 from quant.masks import nonzero
 from quant.pruning import METHODS, Pruning, prune
 from quant.run import correct
@@ -106,3 +108,15 @@ def test_quantised_networks_are_pruned_by_their_weights_in_full_precision():
         assert integers.any() and not integers[stage.weight == 0].any()
     with pytest.raises(InputError, match="layer conv1 must multiply by its weights as they are: prune before"):
         train(replace(recipe, pruning=Pruning(method="energy")), data, start, progress=False)
+
+
+def test_pruned_weights_can_be_shared_and_exported():
+    data = small_mnist(256, 40)
+    recipe = replace(quick("lenet", "shared4"), pruning=Pruning(kept={"ip1": 0.1, "conv2": 0.3}))
+    start = train(recipe.start, data, progress=False).model.state_dict()
+    found = train(recipe, data, start, progress=False).model
+    for stage in found.stages[1:3]:
+        integers, _ = stage.weights.integers(stage.weight.detach())
+        assert len(integers.unique()) <= 16 and torch.equal(integers == 0, stage.weight == 0)
+    comparison = compare(found, export(found), data.test.images, progress=False)
+    assert comparison.equal
