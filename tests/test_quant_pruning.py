@@ -64,6 +64,18 @@ def test_deviations_make_layers_comparable():
         assert torch.equal(mask > 0, scores[name] >= threshold)
 
 
+def test_a_quality_is_a_threshold_in_deviations():
+    model = copy.deepcopy(trained())
+    weights = {"conv": model.conv.weight, "hidden": model.hidden.weight, "out": model.out.weight}
+    found, masks = run(method="deviation", quality=0.8)
+    for name, w in weights.items():
+        assert torch.equal(masks[name] > 0, w.abs() >= 0.8 * w.std(correction=0))
+    _, twice = run(method="deviation", quality=0.8, rounds=2)  # of what is left, the deviation is greater
+    assert sum(int(mask.sum()) for mask in twice.values()) < sum(int(mask.sum()) for mask in masks.values())
+    _, few = run(method="deviation", quality=1e6)
+    assert [int(mask.sum()) for mask in few.values()] == [1, 1, 1]
+
+
 def test_rounds_resume_from_their_checkpoints(tmp_path):
     def once():
         model, saved = copy.deepcopy(trained()), Checkpoint(tmp_path / "x", "key", "quadrants")
@@ -86,6 +98,8 @@ def test_rounds_resume_from_their_checkpoints(tmp_path):
         ({"kept": 0.0}, "kept of all layers must be above 0 and up to 1, not 0.0"),
         ({"kept": {"conv": 1.5}}, "kept of conv must be above 0 and up to 1, not 1.5"),
         ({"rounds": 0}, "rounds must be at least 1, not 0"),
+        ({"quality": -1.0}, "quality must be at least 0, not -1.0"),
+        ({"quality": 1.0}, "quality needs the method deviation, without across"),
         ({"across": True, "kept": {"conv": 0.5}}, "across must be off for shares of single layers"),
         ({"across": True, "method": "energy"}, "across must be off for energy-aware pruning"),
         ({"kept": {"conv9": 0.5}}, "no layer is called 'conv9'; allowed: conv, hidden, out"),
