@@ -83,7 +83,7 @@ def test_pruned_runs_start_from_the_float_run():
         ({"method": "scratch+apprentice_c"}, "scratch and apprentice_c cannot be .*: they disagree on pretrained"),
         ({"method": "apprentice_a+apprentice_b"}, "and apprentice_b cannot be combined: they disagree on scheme$"),
         ({"method": "gradupdate+apprentice_a"}, "errors_only must be off in scheme A"),
-        ({"settings": {"speed": 1}}, "no setting is called 'speed'; allowed: epochs, .*, kept, across, rounds$"),
+        ({"settings": {"speed": 1}}, "no setting is called 'speed'; allowed: epochs, .*, kept, quality, across, rounds$"),
         ({"settings": {"gamma": 1.0}}, "gamma needs one of the methods apprentice_a, apprentice_b, apprentice_c$"),
         ({"teacher": "lenet"}, "teacher needs one of the methods apprentice_a"),
         ({"settings": {"kept": 0.1}}, "kept needs one of the methods prune_magnitude, prune_deviation, prune_o"),
