@@ -164,7 +164,7 @@ def test_what_is_done_is_said(capsys):
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"widths": {"dense": 1}}, "width of dense must be 2 to 16 bits, not 1"),
+        ({"widths": {"dense": 0}}, "width of dense must be 1 to 16 bits, not 0"),
         ({"widths": {"fc": 4}}, "no group of numbers is called 'fc'; allowed: conv, dense, outputs"),
         ({"step": "half"}, "step must be one of bit, double, not 'half'"),
         ({"biases": "none"}, "biases must be one of weights, wide, not 'none'"),

@@ -99,7 +99,7 @@ def test_a_quantised_file_is_taken_as_it_is(folder, monkeypatch, capsys):
         ([], "the following arguments are required: source, --data"),
         (["ours:net", "--data", "none.npz"], "cannot read none.npz: No such file or directory"),
         (["ours:net", "--data", "data.npz", "--scheme", "int3"], "scheme must be one of fixed, dfp, dfp-per-layer, "),
-        (["ours:net", "--data", "data.npz", "--dense", "1"], "width of dense must be 2 to 16 bits, not 1"),
+        (["ours:net", "--data", "data.npz", "--dense", "0"], "width of dense must be 1 to 16 bits, not 0"),
         (["ours:net", "--data", "data.npz", "--margin", "101"], "margin must be 0 to 100 points of accuracy, not 101"),
         (["ours:net", "--data", "data.npz", "--unit", "1/0"], "unit must be a number such as 1/255, not '1/0'"),
         (["ours:net", "--data", "data.npz", "--tune", "-1"], "epochs must be at least 0, not -1"),
