@@ -48,7 +48,8 @@ def code_hash(modules):
 def key(recipe, dataset, modules=None):
     """Hash of the settings, the data, the code of `modules` (by default, of training) and the version of torch."""
     if modules is None:
-        modules = (TRAINING if recipe.schemes or recipe.activations else FLOAT) + (PRUNING if recipe.pruning is not None else ())
+        modules = TRAINING if recipe.schemes or recipe.activations else FLOAT
+        modules += PRUNING if recipe.pruning is not None else ()
     decides = [dataclasses.asdict(recipe), dataset.digest, code_hash(modules), torch.__version__]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -5,6 +5,7 @@ import copy
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
 from golden.errors import InputError
@@ -51,6 +52,13 @@ def correct(model, split):
     return sum(int((model(images).argmax(1) == labels).sum()) for images, labels in batches)
 
 
+def plain(state):
+    """The state of a NumPy generator with lists for its arrays."""
+    if isinstance(state, dict):
+        return {name: plain(part) for name, part in state.items()}
+    return state.tolist() if isinstance(state, np.ndarray | np.generic) else state
+
+
 class Run:
     """A training run between two steps: everything that the next one depends on. Parameters are those of `fit`."""
 
@@ -91,6 +99,12 @@ class Run:
         """What layers count as they see images: statistics and ranges."""
         return [x for learner in self.learning for x in learner.buffers() if x.is_floating_point()]
 
+    @property
+    def rngs(self):
+        """NumPy's generators in the networks: those of stochastic rounding."""
+        parts = (part for learner in self.learning for part in learner.modules())
+        return [part.rng for part in parts if hasattr(part, "rng")]
+
     def state(self):
         """All of it, as plain values and tensors."""
         found = {name: getattr(self, name) for name in self.PLAIN}
@@ -98,6 +112,7 @@ class Run:
         found |= {"held_out": self.trained.held_out, "history": self.trained.history}
         found |= {"learning": [learner.state_dict() for learner in self.learning]}
         found |= {"optimiser": self.optimiser.state_dict()}
+        found |= {"rngs": [plain(rng.bit_generator.state) for rng in self.rngs]}
         return found | {"generators": [self.generator.get_state(), torch.get_rng_state()]}
 
     def load(self, state, what):
@@ -107,6 +122,8 @@ class Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.generator.set_state(state["generators"][0])
         torch.set_rng_state(state["generators"][1])
+        for rng, found in zip(self.rngs, state["rngs"], strict=True):
+            rng.bit_generator.state = found
         for name in (*self.PLAIN, "order", "best"):
             setattr(self, name, state[name])
         self.trained = Trained(self.model, state["best_epoch"], state["held_out"], state["history"])
