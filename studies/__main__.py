@@ -1,4 +1,4 @@
-"""``python -m studies ristretto``, ``dpred``, ``tiles`` or ``compression``: published tables and figures, redrawn."""
+"""``python -m studies`` and a study: tables and figures, published and our own."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from golden.errors import Parser, command
 
 BUILD = Path("build/quant")
-FOLDERS = {name: Path("build") / name for name in ("ristretto", "dpred", "tiles", "compression")}
+FOLDERS = {name: Path("build") / name for name in ("ristretto", "dpred", "tiles", "datapaths", "compression")}
 DOCS = Path("docs")
 
 
@@ -39,6 +39,13 @@ def run_tiles(given, folder):
     return [write(BUILD, folder)]
 
 
+def run_datapaths(given, folder):
+    """The page of what arrays of narrow weights cost."""
+    from studies.datapaths import write
+
+    return [write(folder)]
+
+
 def run_compression(given, folder):
     """The page of Deep Compression's LeNet."""
     from quant.data import mnist
@@ -59,9 +66,11 @@ def main():
     dpred.set_defaults(run=run_dpred)
     tiles = commands.add_parser("tiles", help=f"LeNet on bit-serial tiles, and their cost, into {FOLDERS['tiles']}")
     tiles.set_defaults(run=run_tiles)
+    datapaths = commands.add_parser("datapaths", help=f"cost of arrays of narrow weights, into {FOLDERS['datapaths']}")
+    datapaths.set_defaults(run=run_datapaths)
     compression = commands.add_parser("compression", help=f"LeNet by Deep Compression, into {FOLDERS['compression']}")
     compression.set_defaults(run=run_compression)
-    for study in (ristretto, dpred, tiles, compression):
+    for study in (ristretto, dpred, tiles, datapaths, compression):
         study.add_argument("--docs", action="store_true", help=f"copy pages and pictures to {DOCS}")
     given = parser.parse_args()
     folder = FOLDERS[given.command]

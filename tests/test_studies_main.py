@@ -9,7 +9,7 @@ import studies.__main__
 import studies.dpred
 import studies.dpred_report
 
-COMMANDS = ("ristretto", "dpred", "tiles", "compression")
+COMMANDS = ("ristretto", "dpred", "tiles", "datapaths", "compression")
 
 
 def test_pages_are_written_and_copied(tmp_path, monkeypatch, capsys):

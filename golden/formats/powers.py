@@ -45,7 +45,7 @@ class PowerOfTwo(UnitFormat):
     Source: Gysel, Ristretto, sections 7.1 and 7.2. The text speaks of the closest power of two, and that would be a
     threshold of ``1.5 * 2**e``; its equation 7.2 and its code round the logarithm, and so does this. The text keeps
     silent about zero; its code has none, and the least positive power for it. Miyashita, Lee and Murmann, Convolutional
-    Neural Networks using Logarithmic Data Representation, equation 8, whose clip ends one power below its full-scale
+    Neural Networks using Logarithmic Data Representation, whose clip ends one power below its full-scale
     range and makes its least power 0; some programs clip to both ends, which is a code more than there are bits for.
     """
 
