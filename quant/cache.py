@@ -27,7 +27,7 @@ PRUNING = tuple(f"quant.{name}" for name in ("calls", "energy_aware", "masks", "
 FLOAT = (*LOOP, "golden.layer_tables", "golden.residual", "golden.topology", "quant.layers", "quant.models")
 TRAINING = (*FLOAT, *(f"golden.formats.{name}" for name in ("base", "codebooks", "integers", "minifloats", "powers")))
 TRAINING += tuple(f"quant.quantisers{suffix}" for suffix in ("", "_activations", "_binary", "_nonlinear", "_ternary"))
-TRAINING += tuple(f"quant.{name}" for name in ("clusters", "export", "integers", "rules", "schemes", "straight"))
+TRAINING += tuple(f"quant.{name}" for name in ("affine", "clusters", "export", "integers", "rules", "schemes", "straight"))
 TRAINING += ("golden.requant",)
 METADATA = "narrowgate-training"
 

@@ -114,9 +114,8 @@ class Exporter:
             worth = scale.numpy() * unit
             uniform = float(worth[0]) if (worth == worth[0]).all() and worth[0] > 0 else None
             name = node.name if len(terms) == 1 else f"{node.name}_{('positive', 'negative')[i]}"
-            target = TWO_SUMS if len(terms) > 1 else None
-            parameters = {"weight": (fmt, weights)}
-            self.builder.add(name, node.kind, tensor, parameters=parameters, attributes=attributes, unit=uniform, target=target)
+            told = {"unit": uniform, "target": TWO_SUMS if len(terms) > 1 else None, "attributes": attributes}
+            self.builder.add(name, node.kind, tensor, parameters={"weight": (fmt, weights)}, **told)
             self.reached[name] = int(np.abs(weights).reshape(node.m, -1).sum(1).max()) * self.reach(tensor)
             found.append((name, worth))
         return Value(tuple(found), np.zeros(node.m))

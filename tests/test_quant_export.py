@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from c_program import check
 from small_mnist import quick, small_mnist
 from trained import chain, images, residual, trained
 
@@ -181,6 +182,11 @@ def test_networks_of_the_tables_are_exported(name, weights, activations):
     size = 64 if name == "squeezenet" else 16
     net = network_layers(f"{name}:shape=1x{size}x{size},classes=5")
     agree(trained(net, weights, activations, steps=1), varied=1)
+
+
+@pytest.mark.parametrize(("weights", "activations"), [("ttq,edges=ttq", "int8"), ("bwn", "binary")])
+def test_c_computes_what_golden_computes(weights, activations, tmp_path):
+    check(tmp_path, export(trained(residual(), weights, activations)))
 
 
 def test_weights_that_are_all_zero_are_exported():
