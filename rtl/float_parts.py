@@ -18,9 +18,10 @@ def supported(fmt):
 
 @dataclass(frozen=True)
 class Operand:
-    """A code taken apart: ``(-1)**negative * significand * 2**(exponent - bias - mantissa bits)``, unless `infinite` or `nan`.
+    """A code taken apart: ``(-1)**negative * significand * 2**(exponent - bias - mantissa bits)``, unless it is `infinite`.
 
-    The exponent is at least 1. These two and `zero` are of one bit; without infinities in the format they are None.
+    The exponent is at least 1. `nan` says of what is `infinite` whether it is NaN. These two are of one bit; without infinities
+    in the format they are None.
     """
 
     negative: Value
@@ -46,7 +47,7 @@ def taken_apart(m, fmt, code, name, tame=False):
         return found
     last = Signal(name=f"{name}_last")
     m.d.comb += last.eq(field.all())
-    return replace(found, infinite=last & ~some, nan=last & some)
+    return replace(found, infinite=last, nan=last & some)
 
 
 def aligned(m, x, distance, width, name):

@@ -5,11 +5,12 @@ import numpy as np
 __all__ = ["boundary_codes", "boundary_tuples", "random_codes"]
 
 
-def random_codes(fmt, rng, count, columns):
+def random_codes(fmt, rng, count, columns, second=None):
     """Codes of any kind, `columns` arrays of `count`, most of them near enough to each other to interact.
 
     The first is anything. Products of the first two, and sums with the last, meet: exponents are drawn around those that
-    cancel, mantissas are often short (ties), next to those of another, or all ones.
+    cancel, mantissas are often short (ties), next to those of another, or all ones. With `second`, that is the exponent
+    field of all of the second.
     """
     bits, top = fmt.mantissa_bits, (1 << fmt.exponent_bits) - 1
     mask = (1 << bits) - 1
@@ -21,6 +22,8 @@ def random_codes(fmt, rng, count, columns):
         return np.choose(rng.integers(0, 4, count), [m, m, short, runs])
 
     fields = [rng.integers(0, top, count, endpoint=True) for _ in range(columns)]
+    if second is not None:
+        fields[1][:] = second
     near = rng.integers(-bits - 3, bits + 4, count)
     if columns == 3:  # the third near the product of the others
         fields[2] = np.where(rng.random(count) < 0.7, fields[0] + fields[1] - fmt.bias + near, fields[2])
@@ -29,6 +32,8 @@ def random_codes(fmt, rng, count, columns):
     parts = [mantissas() for _ in range(columns)]
     same = rng.random(count) < 0.2  # close to cancelling
     parts[-1] = np.where(same, (parts[0] + rng.integers(-2, 3, count)) & mask, parts[-1])
+    tiny = rng.random(count) < 0.05  # the last is the least number: it decides ties
+    fields[-1], parts[-1] = np.where(tiny, 0, fields[-1]), np.where(tiny, 1, parts[-1])
     signs = rng.integers(0, 2, (columns, count))
     return [
         (np.clip(field, 0, top) << bits | m | s << (fmt.width - 1)).astype(np.int64)
