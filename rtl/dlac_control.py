@@ -50,8 +50,8 @@ class DlacControl(wiring.Component):
         The table is loaded.
     kinds : Out
         For x, y and z, a bit for each of `SOURCES`; none when there is no operation, or it is 0.
-    s, d, filter, product, subtract, select : Out
-        As elements take them, for those of the rows that `rows` has a bit for.
+    s, d, filter_0 (and so on), product, subtract, select : Out
+        As elements take them, for those of the rows that `rows` has a bit for; filters of each unit.
     leaves_row, leaves : Out
         A bit for the row and one for the line at the port.
     y_valid, y_last, y_ready
@@ -73,7 +73,7 @@ class DlacControl(wiring.Component):
                 "kinds": Out(data.StructLayout({key: data.StructLayout(dict.fromkeys(SOURCES, 1)) for key in "xyz"})),
                 "s": Out(shape.pixels),
                 "d": Out(shape.pixels),
-                "filter": Out(data.ArrayLayout(shape.filters, shape.units)),
+                **{f"filter_{u}": Out(shape.filters) for u in range(shape.units)},
                 "product": Out(1),
                 "subtract": Out(1),
                 "select": Out(1),
@@ -86,10 +86,15 @@ class DlacControl(wiring.Component):
             }
         )
 
+    @property
+    def filters(self):
+        """For each unit a bit for its filter."""
+        return [getattr(self, f"filter_{u}") for u in range(self.shape.units)]
+
     def elaborate(self, platform):
         m = Module()
         started, complete, pointwise, leaving = (Signal(name=n) for n in ("started", "complete", "pointwise", "leaving"))
-        left, ends, does = Signal(), Signal(), Signal()
+        left, ends, does = (Signal(name=name) for name in ("left", "ends", "does"))
         m.d.sync += started.eq(1)
         m.d.comb += [
             self.takes.eq(started & self.offered & ~self.full & ~complete & ~leaving),
@@ -131,8 +136,9 @@ class DlacControl(wiring.Component):
             arithmetic.eq(legal & (word.op >= ADD)),
             takes.eq(legal & ((word.op == LOAD) | ((word.op >= ADD) & Cat(v == STREAM for v in operands).any()))),
         ]
-        step = Signal(index_bits(most)) if most > 1 else Const(0, 1)
-        ready, waits, blocked, flying = Signal(), Signal(), Signal(), []
+        step = Signal(index_bits(most), name="step") if most > 1 else Const(0, 1)
+        ready, waits, blocked = (Signal(name=name) for name in ("ready", "waits", "blocked"))
+        flying = []
         last_of = {op: steps(shape, op) - 1 for op in (ADD, MADD)}
         m.d.comb += [
             first.eq(~step.any()),
@@ -188,7 +194,7 @@ class DlacControl(wiring.Component):
                 quick = is_equal(step, f // shape.units) if f % shape.units == u else Const(0, 1)
                 slow = is_equal(step, f // shape.multipliers) if f % shape.multipliers == u else Const(0, 1)
                 bits.append(does & Mux(product, slow, quick))
-            m.d.comb += self.filter[u].eq(Cat(bits))
+            m.d.comb += self.filters[u].eq(Cat(bits))
 
     def keep_flags(self, m, ends, bad):
         """The flags of a tile, from the end of its program until they are taken; `bad`, if there is infinity, is one."""

@@ -34,8 +34,8 @@ class ColumnWords(wiring.Component):
     load : In(1)
         The table, which also has one, is loaded from there.
     immediate : In
-    kinds, filter : In
-        As `DlacControl` has them.
+    x_table (and so on), filter : In
+        As `DlacControl` has them; a single filter needs no choice.
     x, y, z : Out
         A word for each unit; zeros where it comes from a buffer, or there is none.
     """
@@ -49,7 +49,7 @@ class ColumnWords(wiring.Component):
                 "load": In(1),
                 "immediate": In(fmt.width),
                 **{f"{key}_{what}": In(1) for key in "xyz" for what in OUTSIDE},
-                "filter": In(data.ArrayLayout(shape.filters, shape.units)),
+                **({"filter": In(data.ArrayLayout(shape.filters, shape.units))} if shape.filters > 1 else {}),
                 "x": Out(words),
                 "y": Out(words),
                 "z": Out(words),
@@ -66,7 +66,7 @@ class ColumnWords(wiring.Component):
             found = {"immediate": self.immediate}
             for what, words in (("table", table), ("stream", list(self.stream))):
                 found[what] = Signal(width, name=f"picked_{what}_{u}")
-                m.d.comb += found[what].eq(picked(list(self.filter[u]), words))
+                m.d.comb += found[what].eq(picked(list(self.filter[u]) if len(filters) > 1 else [], words))
             for key in "xyz":
                 gates = [getattr(self, f"{key}_{what}") for what in OUTSIDE]
                 m.d.comb += getattr(self, key)[u].eq(picked(gates, [found[what] for what in OUTSIDE]))
@@ -134,7 +134,7 @@ class DlacGrid(wiring.Component):
             of_row = [Signal(shape.filters, name=f"filter_{r}_{u}") for u in range(shape.units)]
             leaves = Signal(shape.pixels, name=f"leaves_{r}")
             here = control.rows[r].replicate(shape.filters)
-            m.d.comb += [signal.eq(control.filter[u] & here) for u, signal in enumerate(of_row)]
+            m.d.comb += [signal.eq(bits & here) for signal, bits in zip(of_row, control.filters)]
             m.d.comb += leaves.eq(control.leaves & control.leaves_row[r].replicate(shape.pixels))
             for c in cols:
                 out = {key: Signal(name=f"{key}_{r}_{c}") for key in ("full", "active")}
@@ -186,7 +186,7 @@ class DlacGrid(wiring.Component):
         shape = self.shape
         a, w = list(self.a.payload.data), list(self.w.payload.data)
         field = slice(self.fmt.mantissa_bits, -1) if self.fmt.flush else slice(None, -1)  # of what is not 0
-        a_on, w_on = Signal(shape.tile_rows), Signal(shape.tile_cols)
+        a_on, w_on = Signal(shape.tile_rows, name="a_on"), Signal(shape.tile_cols, name="w_on")
         if shape.ternary:
             weights, nonzero = [code[1] for code in w], [code[0] for code in w]
             floats = a
@@ -232,7 +232,7 @@ class DlacGrid(wiring.Component):
                 load=control.load,
                 stream=Cat(self.v.payload.data)[start:stop],
                 immediate=self.i.payload.data.immediate,
-                filter=Cat(control.filter),
+                **({"filter": Cat(control.filters)} if shape.filters > 1 else {}),
                 **{f"{key}_{what}": control.kinds[key][what] for key in "xyz" for what in OUTSIDE},
                 **out,
             )

@@ -60,7 +60,7 @@ class Lane(wiring.Component):
         entries = [Signal(self.width, name=f"entry_{i}", reset_less=True) for i in range(self.depth)]
         count = Signal.like(self.count, reset_less=True)
         issued = Signal(self.filters, name="done", reset_less=True)
-        there, leaves = Signal(), Signal()
+        there, leaves = Signal(name="there"), Signal(name="leaves")
         at = into = [Const(1, 1)]
         if self.depth > 1:
             head, tail = (Signal(index_bits(self.depth), name=name, reset_less=True) for name in ("head", "tail"))
@@ -71,7 +71,7 @@ class Lane(wiring.Component):
                 m.d.sync += tail.eq(successor(tail, self.depth))
             with m.If(self.clear):
                 m.d.sync += [head.eq(0), tail.eq(0)]
-        mask = Signal(self.filters) if self.masked else None
+        mask = Signal(self.filters, name="mask") if self.masked else None
         left = ~issued & there.replicate(self.filters)
         m.d.comb += [
             there.eq(count.any()),

@@ -16,7 +16,7 @@ def tidy(text):
     text = re.sub(r"^ *attribute \\init .*\n", "", text, flags=re.M)
     text = re.sub(r"^(module|  cell) \\(\S+)", lambda m: f"{m[1]} \\{m[2].replace('.', '_')}", text, flags=re.M)
     modules = re.findall(r"^module .*?^end\n", text, re.M | re.S)
-    return "\n".join(balance(trim(name_wires(without_aliases(name_fields(module))))) for module in modules)
+    return "\n".join(balance(trim(name_wires(without_aliases(name_fields(name_ports(module)))))) for module in modules)
 
 
 def without_aliases(module):
@@ -41,6 +41,11 @@ def name_wires(module):
             unread = "unused_" if words[wire] == 2 else ""
             names.setdefault(wire, f"\\{unread}{part['name'][1:]}_{port}")
     return re.sub(r"(?<=\s)(?:\\\w+)?\$\d+(?=\s)", lambda wire: names.get(wire[0], wire[0]), module)
+
+
+def name_ports(module):
+    """`module` with names for its ports that have none, as they carry a part of a signal: the same on both sides."""
+    return re.sub(r"(?<=\s)\\(\w*)port\$(\d+)\$(\d+)(?=\s)", r"\\\1port_\2_\3", module)
 
 
 def trim(module):

@@ -47,7 +47,7 @@ def played(rows, beat=lambda cycle: True):
             ctx.set(control.flags.ready, 1)
             keys = ("s", "d", "rows", "product", "subtract", "select", "load", "v_ready")
             step = {key: ctx.get(getattr(control, key)) for key in keys}
-            step["filter"] = [ctx.get(control.filter[u]) for u in range(2)]
+            step["filter"] = [ctx.get(bits) for bits in control.filters]
             step["kinds"] = {k: {what for what in SOURCES if ctx.get(control.kinds[k][what])} for k in "xyz"}
             line = tuple(ctx.get(getattr(control, key)) for key in ("leaves_row", "leaves", "y_last"))
             step["y"] = line if ctx.get(control.y_valid) else None

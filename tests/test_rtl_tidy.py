@@ -104,4 +104,11 @@ def test_second_names_that_nobody_reads_go():
 
 def test_a_port_is_no_second_name():
     module = "module \\part\n\n  wire width 1 output 6  \\port$4$0\n\n  wire width 1 \\x\n\nconnect \\port$4$0 \\x [0]\nend\n"
-    assert "connect \\port$4$0 \\x [0]\n" in tidy(module)
+    assert "connect \\port_4_0 \\x [0]\n" in tidy(module)
+
+
+def test_a_port_for_a_part_of_a_signal_has_the_same_name_on_both_sides():
+    inner = "module \\part\n\n  wire width 3 input 0  \\port$12$0\n\nend\n"
+    outer = "module \\top\n\n  cell \\part \\first\n    connect \\port$12$0 \\first_port$12$0\n  end\nend\n"
+    text = tidy(inner + outer)
+    assert "input 0  \\port_12_0\n" in text and "connect \\port_12_0 \\first_port_12_0\n" in text
