@@ -97,9 +97,9 @@ def markdown(study):
     case = {name: of["total"] for name, of in study["resnet34"].items()}
     sections = [
         "# DLAC's figures",
-        f"Made by `make dlac` from JSON, commit {study['commit']}. The paper: Venkatesh, Nurvitadhi and Marr, *Accelerating "
-        "Deep Convolutional Networks Using Low-Precision and Sparsity*. Its networks learn ImageNet, which is not at hand: "
-        f"ours are small, learn MNIST for {study['images']:,} images, and say so by name.",
+        f"Made by `make dlac` from JSON, commit {study['commit']}. [What the grid is](dlac.md). The paper: Venkatesh, "
+        "Nurvitadhi and Marr, *Accelerating Deep Convolutional Networks Using Low-Precision and Sparsity*. Its networks learn "
+        f"ImageNet, which is not at hand: ours are small and learn MNIST, from {study['images']:,} images.",
         "## Products without a zero, over training (figure 1)",
         "![shares of products over training](dlac-zeros.png)",
         zeros(study),
@@ -147,13 +147,16 @@ def markdown(study):
         "## Speed for area",
         f"A PE of 16 buffers and 2 units, weights ternary, takes {gates['fp32']} GE in FP32 and {gates['fp16']} in FP16; one "
         f"that skips nothing {gates['fp32_dense']} and {gates['fp16_dense']}: it keeps two entries a lane instead of 14, as "
-        "all lanes move together. [Storage and area](dlac_storage.md) has what they are made of.",
+        "all lanes move together. [Storage, speed and area](dlac_storage.md) has what they are made of.",
         "Operations a cycle for each gate of the PEs, over those of the grid that skips nothing:",
         claim(study),
         "At the same clock; what the grid has beside its PEs is the same in both and left out. This is the paper's claim, "
         "skipping against its own hardware without it.",
         "## Through the Verilog, bit for bit",
         dlac_runs.markdown(runs),
+        "A network is a list of steps (`golden.dlac_steps`): a matrix product, and pointwise operations on its sums. "
+        "Forward, backward and update are rows of it (`golden.dlac_networks`); golden does them, `tb.dlac_network` sends each "
+        "to the Verilog as a job (`golden.dlac_jobs`), and `golden.dlac_bounds` follows their rounding.",
         f"A grid of {runs['settings']['rows']} x {runs['settings']['cols']} PEs in Verilator, memory-fed: every result "
         "equals golden's to the bit, every cycle count the schedule's. *Integers*: this project's ternary LeNet with 8-bit "
         "activations; all its sums are below 2^24, so that FP32 adds them exactly and the grid gives the integers of the "
