@@ -17,7 +17,7 @@ from quant.settings import Settings
 from quant.train import fit, reproducible
 from studies.dlac_nets import ResNet
 from studies.dlac_runs import runs
-from studies.dlac_speed import independent, layer_speed, lowered, resampled, total
+from studies.dlac_speed import independent, interleaved, layer_speed, lowered, resampled, total
 from studies.dlac_storage import PES, areas
 from studies.dlac_zeros import IMAGES, Captured, Watched, shares
 from studies.published import DLAC
@@ -114,14 +114,17 @@ def resnet34(layers):
     cases = {name: (lambda row, d=d: independent(row, *d, rng)) for name, d in SCENARIOS.items()}
     cases["densities"] = lambda row: independent(row, *(x.mean() for x in source(row.name, layers)), rng)
     cases["masks"] = lambda row: resampled(row, *source(row.name, layers), rng)
-    found = {}
+    cases["interleaved"] = lambda row: interleaved(drawn["masks"][row.gemm, place(row.name)])
+    found, drawn = {}, {}
     for name, masks in cases.items():
         made, seen = [], {}
+        drawn[name] = {}
         for row in rows:
             first = row.name == rows[0].name
             key = row.gemm, None if first or name in SCENARIOS else place(row.name)
             if key not in seen:
-                seen[key] = layer_speed(independent(row, 1, 1, rng) if first else masks(row))
+                drawn[name][key] = independent(row, 1, 1, rng) if first else masks(row)
+                seen[key] = layer_speed(drawn[name][key])
             made.append(seen[key] | {"name": row.name})
         found[name] = {"layers": made, "total": total(made)}
         print(f"ResNet-34, {name}: {found[name]['total']['flop']:,.0f} operations a cycle", flush=True)
@@ -129,9 +132,11 @@ def resnet34(layers):
 
 
 def own(layers):
-    """JSON values of a network's own layers."""
-    made = [layer_speed(lowered(f"layer {i}", a, w, IMAGES)) for i, (a, w) in enumerate(layers, 1)]
-    return {"layers": made, "total": total(made)}
+    """JSON values of a network's own layers, {scenario: {"layers", "total"}}."""
+    masks = [lowered(f"layer {i}", a, w, IMAGES) for i, (a, w) in enumerate(layers, 1)]
+    cases = {"masks": masks, "interleaved": [interleaved(at) for at in masks]}
+    made = {name: [layer_speed(at) for at in of] for name, of in cases.items()}
+    return {name: {"layers": rows, "total": total(rows)} for name, rows in made.items()}
 
 
 def study(build, folder):

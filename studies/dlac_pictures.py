@@ -15,8 +15,9 @@ CASES = {
     "uneven": "0.28 of activations, 0.57 of weights",
     "densities": "our ResNet's shares, drawn one by one",
     "masks": "our ResNet's zeros in their places",
+    "interleaved": "the same, neighbours on different PEs",
 }
-COLOURS = ("#0969da", "#bc4c00", "#1a7f37", "#8250df")
+COLOURS = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#cf222e")
 
 
 def pictures(study, folder):
@@ -24,7 +25,7 @@ def pictures(study, folder):
     published = study["published"]
     with picture(folder / "dlac-zeros.png", 1, 2, (12, 4)) as axes:
         for axis, part in zip(axes, ("forward", "backward"), strict=True):
-            for (name, of), colour in zip(study["zeros"].items(), COLOURS, strict=True):
+            for (name, of), colour in zip(study["zeros"].items(), COLOURS, strict=False):
                 steps = [row["step"] for row in of["steps"]]
                 axis.plot(steps, [100 * row[part] for row in of["steps"]], color=colour, label=NAMES[name])
             axis.axhline(100 * published[part], color="black", linestyle=":", label="ResNet-34, published")
@@ -49,6 +50,7 @@ def pictures(study, folder):
         axes[1].set_ylabel("bytes a cycle, zeros left out")
         for axis in axes:
             axis.set_xticks(range(len(layers)), layers, rotation=90, fontsize=7)
-            axis.set_ylim(bottom=0)
             axis.grid(alpha=0.3)
-        axes[0].legend(fontsize=7, ncols=2)
+        axes[1].set_ylim(bottom=0)
+        axes[0].set_ylim(0, 8.5)  # room for the legend
+        axes[0].legend(fontsize=7, ncols=4, loc="upper left")

@@ -10,7 +10,7 @@ from golden.dlac_program import program_cycles
 from golden.dlac_schedule import mm_cycles
 from golden.formats import parse
 
-__all__ = ["GRID", "Masks", "independent", "layer_speed", "lowered", "resampled", "total"]
+__all__ = ["GRID", "Masks", "independent", "interleaved", "layer_speed", "lowered", "resampled", "total"]
 
 GRID = GridShape()  # 16 x 16 PEs of 2 units: 512 multiply-adders, 1,024 operations a cycle without skipping
 TILES = 4  # of a layer, along M, whose schedules are made
@@ -93,6 +93,16 @@ def resampled(row, a, w, rng, shape=GRID):
         tiles.append(np.concatenate([a[start : start + size] for start in starts], axis=1)[:, :k].T)
     columns = [w[:, rng.integers(w.shape[1], size=shape.tile_cols)] for _ in range(groups)]
     return whole(row, np.stack(tiles), np.concatenate(columns)[None, :k])
+
+
+def interleaved(masks, shape=GRID):
+    """`masks` with windows next to each other on different PEs: of a tile, PE r gets the windows r, rows + r, and so on.
+
+    Which window is where is a matter of addresses alone. Zeros of windows next to each other are much alike, so that PEs
+    with four of them have more work than others, and all wait for the one with the most.
+    """
+    order = np.arange(shape.tile_rows).reshape(shape.pixels, shape.rows).T.ravel()
+    return replace(masks, a=masks.a[:, :, order])
 
 
 def layer_speed(masks, shape=GRID):

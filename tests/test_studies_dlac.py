@@ -54,7 +54,9 @@ def test_scenarios_are_named_and_dense_in_the_first_layer(monkeypatch):
     images = torch.randint(256, (2, 1, 28, 28), generator=generator, dtype=torch.uint8)
     layers = captured(ResNet((4, 4, 4, 4)), images)
     found = resnet34(layers)
-    assert list(found) == ["even", "uneven", "densities", "masks"]
+    assert list(found) == ["even", "uneven", "densities", "masks", "interleaved"]
+    for one, other in zip(found["masks"]["layers"], found["interleaved"]["layers"], strict=True):
+        assert one["share"] == other["share"]  # the same zeros
     for case in found.values():
         first, *rest = case["layers"]
         assert first["name"] == "conv1" and first["share"] == 1.0 and first["speed_up"] == 1.0
@@ -69,5 +71,7 @@ def test_a_networks_own_layers():
     rng = np.random.default_rng(2)
     layers = [(rng.random((70, 9)) < 0.5, rng.random((9, 5)) < 0.5), (rng.random((2, 30)) < 0.5, rng.random((30, 3)) < 0.5)]
     found = own(layers)
-    assert [row["name"] for row in found["layers"]] == ["layer 1", "layer 2"]
-    assert found["total"]["macs"] == (70 * 9 * 5 + 2 * 30 * 3) / 32
+    for of in found.values():
+        assert [row["name"] for row in of["layers"]] == ["layer 1", "layer 2"]
+        assert of["total"]["macs"] == (70 * 9 * 5 + 2 * 30 * 3) / 32
+    assert found["masks"]["total"]["share"] == found["interleaved"]["total"]["share"]

@@ -9,7 +9,7 @@ from golden.dlac import cycles
 from golden.dlac_grid import GridShape
 from golden.dlac_layers import batch_norm, rectify
 from golden.layer_tables import Row, network_rows
-from studies.dlac_speed import FP32, GRID, Masks, independent, layer_speed, lowered, resampled, total
+from studies.dlac_speed import FP32, GRID, Masks, independent, interleaved, layer_speed, lowered, resampled, total
 
 SMALL = GridShape(rows=2, cols=2, pixels=2, filters=2)
 
@@ -76,6 +76,18 @@ def test_resampled_layers_keep_what_lies_together():
         for start in (0, 18):
             assert (tile[start : start + 9] != tile[start + 9 : start + 18]).all()
     assert masks.macs == row.macs
+
+
+def test_neighbours_on_different_pes_share_what_there_is_to_do():
+    a = np.zeros((1, 40, 8), bool)
+    a[:, :, :4] = True  # four windows next to each other have all there is
+    four = GridShape(rows=2, cols=1, pixels=4, filters=2, units=1)
+    real = {"rows": np.array([8]), "cols": np.array([2])}
+    masks = Masks(name="x", a=a, w=np.ones((1, 40, 2), bool), macs=640, tiles=1.0, **real)
+    apart = interleaved(masks, four)
+    assert [apart.a[0, 0, pe * 4 : pe * 4 + 4].sum() for pe in range(2)] == [2, 2]
+    together, shared = layer_speed(masks, four), layer_speed(apart, four)
+    assert together["share"] == shared["share"] and shared["speed_up"] > 1.9 * together["speed_up"]
 
 
 def test_totals_weigh_layers_by_their_cycles():

@@ -21,6 +21,7 @@ from tb.dlac_network import integer_steps, run_steps
 
 FP32, FP16 = parse("fp32"), parse("fp16")
 TINY = {"rows": 1, "cols": 1, "pixels": 2, "filters": 2, "depth": 3}
+NARROW = TINY | {"a": "fp16"}  # is built sooner
 
 
 def trained(fmt, as_ternary=False):
@@ -35,8 +36,8 @@ def trained(fmt, as_ternary=False):
 
 
 def test_a_training_step_runs_on_one_grid():
-    steps = trained(FP32, as_ternary=True)
-    runs = list(run_steps(steps, FP32, "dlac_fp32", TINY | {"w": "fp32"}))
+    steps = trained(FP16, as_ternary=True)
+    runs = list(run_steps(steps, FP16, "dlac_fp32", NARROW | {"w": "fp16"}))
     assert [run.name for run in runs] == [step.name for step in steps]
     assert all(run.cycles == run.model <= run.dense for run in runs)
     assert [run.macs for run in runs] == [step.macs for step in steps]
@@ -64,9 +65,9 @@ def integer_network(least=-1):
 
 def test_integers_are_exact_in_the_grid():
     network, x = integer_network()
-    [step] = integer_steps(network, x, FP32)
+    [step] = integer_steps(network, x, FP16)
     np.testing.assert_array_equal(step.result, next(network.gemms(x)).y)
-    [run] = run_steps([step], FP32, "dlac_fp32", TINY)
+    [run] = run_steps([step], FP16, "dlac_fp32", NARROW)
     assert run.cycles == run.model and run.macs == 32 * 9 * 3
 
 
@@ -78,15 +79,15 @@ def test_sums_that_a_format_cannot_hold_are_refused():
 
 def test_a_wrong_result_stops_it(monkeypatch):
     network, x = integer_network()
-    [step] = integer_steps(network, x, FP32)
+    [step] = integer_steps(network, x, FP16)
     wrong = step.result.copy()
     wrong[3, 1] += 1
     changed = Step(step.name, step.a, step.w, None, True, (), wrong)
     with pytest.raises(Failure, match="^conv: 1 results differ$"):
-        list(run_steps([changed], FP32, "dlac_fp32", TINY))
-    monkeypatch.setattr(tb.dlac_network, "run", lambda *_: ({"y": FP32.encode(step.result), "e": np.array([0, 2])}, 9))
+        list(run_steps([changed], FP16, "dlac_fp32", NARROW))
+    monkeypatch.setattr(tb.dlac_network, "run", lambda *_: ({"y": FP16.encode(step.result), "e": np.array([0, 2])}, 9))
     with pytest.raises(Failure, match=r"^conv: flags \[0, 2\]$"):
-        list(run_steps([step], FP32, "dlac_fp32", TINY))
+        list(run_steps([step], FP16, "dlac_fp32", NARROW))
 
 
 def test_another_format_is_refused():
