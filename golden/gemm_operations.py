@@ -76,7 +76,7 @@ class GemmOperation(Operation):
 
 
 class Convolution(GemmOperation):
-    """Convolution of images with filters [M, C, KH, KW], padded with `fill`, which is zero unless an operation says more."""
+    """Convolution of images with filters [M, C, KH, KW], padded with `fill`: zero, unless an operation says more."""
 
     axes = 4
     geometry = {"stride": 1, "padding": 0}
@@ -204,7 +204,7 @@ class Mac(GemmOperation):
 
 
 class Conv(Convolution, Sums):
-    """Convolution, as sums. Images are padded with the attribute `fill`: 0, if it is left out, and -1 of binary images."""
+    """Convolution, as sums. The attribute `fill` pads: where it is left out, 0, and -1 of binary images."""
 
     name = "conv"
     settings = Sums.own | Convolution.geometry | {"fill": None}

@@ -9,6 +9,7 @@ from golden.errors import InputError
 
 __all__ = ["LONGEST", "Huffman"]
 
+BLOCK = 1 << 16  # values that are encoded at a time
 LONGEST = 32  # bits of a code; a code of that length needs some 5 million symbols
 
 
@@ -90,12 +91,16 @@ class Huffman:
         values = np.asarray(values, np.int64)
         if values.size and (values.min() < 0 or values.max() >= len(self.lengths)):
             raise InputError(f"symbols must be 0 to {len(self.lengths) - 1}, not {values.min()} to {values.max()}")
-        lengths = np.array(self.lengths)[values]
-        if not lengths.all():
-            raise InputError(f"symbol {values[lengths == 0][0]} has no code")
-        places = np.arange(max(self.lengths))
-        bits = np.array(self.codes)[values, None] >> np.maximum(lengths[:, None] - 1 - places, 0) & 1
-        return bits[places < lengths[:, None]].astype(bool)
+        lengths, codes, places = np.array(self.lengths), np.array(self.codes), np.arange(max(self.lengths))
+        if values.size and not lengths[values].all():
+            raise InputError(f"symbol {values[lengths[values] == 0][0]} has no code")
+        found = [np.empty(0, bool)]
+        for start in range(0, len(values), BLOCK):
+            part = values[start : start + BLOCK]
+            n = lengths[part, None]
+            bits = codes[part, None] >> np.maximum(n - 1 - places, 0) & 1
+            found.append(bits[places < n].astype(bool))
+        return np.concatenate(found)
 
     def decode(self, bits, count, start=0):
         """`count` values from `bits`, of which the first is at `start`: (int64 [count], the place behind the last).
@@ -106,7 +111,8 @@ class Huffman:
             If the bits end before, or are no code.
         """
         symbols = {(n, code): s for s, (n, code) in enumerate(zip(self.lengths, self.codes, strict=True)) if n}
-        found, stream, place, longest = np.empty(count, np.int64), bits.tolist(), start, max(self.lengths)
+        stream = np.asarray(bits, np.uint8).tobytes()
+        found, place, longest = np.empty(count, np.int64), start, max(self.lengths)
         for i in range(count):
             code, length = 0, 0
             while (symbol := symbols.get((length, code))) is None:

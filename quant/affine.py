@@ -9,10 +9,11 @@ from golden.errors import InputError
 from golden.formats import Integer, fitting
 from golden.requant import RequantSpec, fold_affine
 
-__all__ = ["Value", "binarised", "rounded", "whole"]
+__all__ = ["SUM", "Value", "binarised", "emit", "folded", "operand", "requantises", "rounded", "whole"]
 
-WIDEST_FACTOR = 32  # bits; of sums it is 62
-B_WIDTH = 61
+SUM = 62  # bits
+WIDEST_FACTOR = 32
+B_WIDTH = SUM - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,22 +69,22 @@ def operand(builder, value):
     return max(fitting(fmt.lo, fmt.hi).width for fmt in formats)
 
 
-def widest(builder, value):
-    """Bits of the widest multipliers that sums of 62 bits allow."""
-    bits = min(WIDEST_FACTOR, B_WIDTH - (not requantises(builder, value)) - operand(builder, value))
+def widest(builder, value, total=SUM):
+    """Bits of the widest multipliers that sums of `total` bits allow."""
+    bits = min(WIDEST_FACTOR, total - 1 - (not requantises(builder, value)) - operand(builder, value))
     if bits < 2:
         raise InputError(f"integers of {operand(builder, value)} bits are too long to requantise")
     return bits
 
 
-def folded(builder, value, unit):
+def folded(builder, value, unit, bits=WIDEST_FACTOR, b_bits=B_WIDTH, total=SUM):
     """(list of m, b, s): ``(sum of m * integer, + b) * 2**-s`` is close to the value in units of `unit`.
 
-    Multipliers are as wide as sums of 62 bits allow, at most 32 bits: within ``2**-(bits - 1)`` of what they stand for,
-    relative to the greater one. Powers of two are exact. Common factors of two are taken out again.
+    Multipliers are as wide as sums of `total` bits allow, at most `bits`: within ``2**-(bits - 1)`` of what they stand
+    for, relative to the greater one. Powers of two are exact. Common factors of two are taken out again.
     """
-    placeholder = Integer(2, signed=True)
-    spec = RequantSpec(x=placeholder, y=placeholder, m_width=widest(builder, value), b_width=B_WIDTH)
+    placeholder, bits = Integer(2, signed=True), min(bits, widest(builder, value, total))
+    spec = RequantSpec(x=placeholder, y=placeholder, m_width=bits, b_width=b_bits)
     scales = [scale / unit for _, scale in value.terms]
     _, b, s = fold_affine(spec, np.max(np.abs(scales), axis=0), value.offset / unit)
     factors = [np.rint(np.ldexp(scale, s)).astype(np.int64) for scale in scales]
@@ -98,17 +99,21 @@ def width(*vectors):
     return fitting(min(int(v.min()) for v in vectors), max(int(v.max()) for v in vectors)).width
 
 
-def emit(builder, name, value, factors, b, s, fmt, unit):
-    """Add the node ``sat(rne((sum of m * integer, + b) * 2**-s))`` in format `fmt`: a requant, or an add."""
+def emit(builder, name, value, factors, b, s, fmt, unit, m_width=None, b_width=None):
+    """Add the node ``sat(rne((sum of m * integer, + b) * 2**-s))`` in format `fmt`: a requant, or an add.
+
+    Multipliers and offsets are as wide as they need, or as is said.
+    """
+    m_width, b_width = width(*factors) if m_width is None else m_width, width(b) if b_width is None else b_width
     tensors = [tensor for tensor, _ in value.terms]
     if requantises(builder, value):
-        spec = RequantSpec(x=builder.tensors[tensors[0]].format, y=fmt, m_width=width(*factors), b_width=width(b))
+        spec = RequantSpec(x=builder.tensors[tensors[0]].format, y=fmt, m_width=m_width, b_width=b_width)
         op, roles, widths = "requant", ("m", "b", "s"), {"m_width": spec.m_width, "b_width": spec.b_width}
     else:
         if len(tensors) == 1:
             tensors, factors = tensors * 2, [*factors, np.zeros_like(b)]
         a_format, b_format = (builder.tensors[tensor].format for tensor in tensors)
-        spec = AddSpec(a=a_format, b=b_format, y=fmt, m_width=width(*factors), d_width=width(b))
+        spec = AddSpec(a=a_format, b=b_format, y=fmt, m_width=m_width, d_width=b_width)
         op, roles, widths = "add", ("m_a", "m_b", "d", "s"), {"m_width": spec.m_width, "d_width": spec.d_width}
     vectors = (*factors, b, np.minimum(s, spec.s_limit))
     parameters = {role: (None, p) for role, p in zip(roles, vectors, strict=True)}

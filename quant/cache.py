@@ -27,7 +27,8 @@ PRUNING = tuple(f"quant.{name}" for name in ("calls", "energy_aware", "masks", "
 FLOAT = (*LOOP, "golden.layer_tables", "golden.residual", "golden.topology", "quant.layers", "quant.models")
 TRAINING = (*FLOAT, *(f"golden.formats.{name}" for name in ("base", "codebooks", "integers", "minifloats", "powers")))
 TRAINING += tuple(f"quant.quantisers{suffix}" for suffix in ("", "_activations", "_binary", "_nonlinear", "_ternary"))
-TRAINING += ("golden.requant", "quant.clusters", "quant.export", "quant.integers", "quant.rules", "quant.schemes", "quant.straight")
+TRAINING += tuple(f"quant.{name}" for name in ("affine", "clusters", "export", "integers", "rules", "schemes", "straight"))
+TRAINING += ("golden.requant",)
 METADATA = "narrowgate-training"
 
 
@@ -47,7 +48,8 @@ def code_hash(modules):
 def key(recipe, dataset, modules=None):
     """Hash of the settings, the data, the code of `modules` (by default, of training) and the version of torch."""
     if modules is None:
-        modules = (TRAINING if recipe.schemes else FLOAT) + (PRUNING if recipe.pruning is not None else ())
+        modules = TRAINING if recipe.schemes or recipe.activations else FLOAT
+        modules += PRUNING if recipe.pruning is not None else ()
     decides = [dataclasses.asdict(recipe), dataset.digest, code_hash(modules), torch.__version__]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
 

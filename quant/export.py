@@ -1,15 +1,14 @@
 """A trained network as golden's: integers, units and a graph."""
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 
 from golden.builder import Builder
 from golden.errors import InputError
 from golden.formats import Binary, Integer, PowerOfTwo, fitting
 from golden.gemm import Exact, GemmSpec
-from golden.requant import RequantSpec, fold_affine, fold_sign
+from golden.requant import RequantSpec, fold_sign
 from golden.topology import INPUT, Layer
+from quant.affine import SUM, Value, emit, folded, operand, requantises
 
 __all__ = ["PIXEL", "PIXEL_UNIT", "export"]
 
@@ -19,38 +18,11 @@ PIXEL_UNIT = 1 / 255
 ACCUMULATOR = 32  # bits, where they suffice
 FACTOR = 16  # bits of the signed multipliers of a requantisation, where sums leave room
 ADDEND = 48
-SUM = 62  # bits of sums that golden rounds once; where results are powers of two, 54
-POWERS = 54
+WIDEST = 32  # of those of an add
+POWERS = 54  # bits of sums that golden rounds once to powers of two
 LONGEST = 52  # bits of sums of products, which torch adds in float64
 LEAST = 8  # bits of multipliers
 TWO_SUMS = "ttq_gemm"  # the RTL target of positive and negative weights; of all others formats tell it
-
-
-@dataclass(frozen=True, eq=False)
-class Value:
-    """What a node makes, before it is rounded: ``sum over terms of scale[c] * integer, + offset[c]``.
-
-    Parameters
-    ----------
-    terms : tuple of (str, float64 array)
-        Tensors, each with what its integer 1 is worth in each channel.
-    offset : float64 array
-    """
-
-    terms: tuple
-    offset: np.ndarray
-
-    def affine(self, gain, offset):
-        """This value times `gain` plus `offset`, vectors."""
-        terms = tuple((tensor, scale * gain) for tensor, scale in self.terms)
-        return Value(terms, self.offset * gain + offset)
-
-    @property
-    def unit(self):
-        """What each integer is worth, if the value is the integers of one tensor and nothing else; else None."""
-        scale = self.terms[0][1]
-        plain = len(self.terms) == 1 and not self.offset.any() and (scale == scale[0]).all()
-        return float(scale[0]) if plain else None
 
 
 def export(model, info=None):
@@ -97,10 +69,6 @@ class Exporter:
                 JOINTS[part.node.kind](self, part, *(self.made[name][1] for name in part.node.sources))
         return self.builder.build(output=self.logits(self.made[self.net.output][0]), info=info)
 
-    def channels(self, tensor):
-        """The number of channels of a tensor."""
-        return self.builder.tensors[tensor].shape[0]
-
     def reach(self, tensor):
         """The greatest magnitude of a tensor's integers."""
         fmt = self.builder.tensors[tensor].format
@@ -108,18 +76,11 @@ class Exporter:
 
     def integers(self, tensor, unit):
         """The `Value` of a tensor's integers, each worth `unit`."""
-        channels = self.channels(tensor)
-        return Value(((tensor, np.full(channels, unit)),), np.zeros(channels))
+        return Value.of(tensor, unit, self.builder.tensors[tensor].shape[0])
 
     def value(self, made):
         """The `Value` of what was made."""
         return made if isinstance(made, Value) else self.integers(*made)
-
-    def add(self, *arguments, **named):
-        """Add a node whose unit may be 0 or less, and is then not told; the name of its tensor."""
-        if named.get("unit") is not None and not 0 < named["unit"] < np.inf:
-            named["unit"] = None
-        return self.builder.add(*arguments, **named)
 
     def layer(self, part):
         """Sums, affine map, rounding and pooling."""
@@ -151,11 +112,10 @@ class Exporter:
             if node.kind == "conv":
                 attributes |= {"stride": node.s, "padding": node.pad}
             worth = scale.numpy() * unit
-            uniform = float(worth[0]) if (worth == worth[0]).all() else None
+            uniform = float(worth[0]) if (worth == worth[0]).all() and worth[0] > 0 else None
             name = node.name if len(terms) == 1 else f"{node.name}_{('positive', 'negative')[i]}"
-            target = TWO_SUMS if len(terms) > 1 else None
-            parameters = {"weight": (fmt, weights)}
-            self.add(name, node.kind, tensor, parameters=parameters, attributes=attributes, unit=uniform, target=target)
+            told = {"unit": uniform, "target": TWO_SUMS if len(terms) > 1 else None, "attributes": attributes}
+            self.builder.add(name, node.kind, tensor, parameters={"weight": (fmt, weights)}, **told)
             self.reached[name] = int(np.abs(weights).reshape(node.m, -1).sum(1).max()) * self.reach(tensor)
             found.append((name, worth))
         return Value(tuple(found), np.zeros(node.m))
@@ -184,49 +144,24 @@ class Exporter:
         return (self.builder.add(name, "relu", tensor) if rectified else tensor), unit
 
     def emit(self, name, value, fmt, unit):
-        """Add the node that rounds a value in units of the result to `fmt`: a requant of one tensor, an add of two."""
-        formats = [self.builder.tensors[tensor].format for tensor, _ in value.terms]
-        longest, total = max(fitting(f.lo, f.hi).width for f in formats), POWERS if isinstance(fmt, PowerOfTwo) else SUM
+        """Add the node that rounds a value in units of the result to `fmt`: a requant of one tensor, an add of two.
+
+        A long sum and a short code have multipliers of different lengths, so that those of an add may be longer.
+        """
+        longest, total = operand(self.builder, value), POWERS if isinstance(fmt, PowerOfTwo) else SUM
         if longest > (most := min(LONGEST, total - 2 - LEAST)):
             raise InputError(f"sums of {name} need {longest} bits; allowed: up to {most}")
-        if len(formats) == 1 and formats[0].signed:
-            spec = RequantSpec(x=formats[0], y=fmt, m_width=min(FACTOR, total - 1 - longest), b_width=ADDEND)
-            fold = fold_sign if isinstance(fmt, Binary) else fold_affine
-            vectors = dict(zip("mbs", fold(spec, value.terms[0][1], value.offset), strict=True))
-            op, sizes = "requant", {"m_width": spec.m_width, "b_width": spec.b_width}
+        single = requantises(self.builder, value)
+        m_width = min(FACTOR, total - 1 - longest) if single else None
+        if single and isinstance(fmt, Binary):
+            [(tensor, scale)] = value.terms
+            spec = RequantSpec(x=self.builder.tensors[tensor].format, y=fmt, m_width=m_width, b_width=ADDEND)
+            *factors, b, s = fold_sign(spec, scale, value.offset)
         else:
-            if len(formats) == 1:  # without a sign: golden's add takes it, with nothing beside it
-                [(tensor, scale)] = value.terms
-                value = replace(value, terms=((tensor, scale), (tensor, np.zeros_like(scale))))
-            vectors = self.folded(value, min(32, total - 2 - longest))
-            factors = np.concatenate([vectors["m_a"], vectors["m_b"]])
-            width = fitting(int(factors.min()), int(factors.max())).width
-            op, sizes = "add", {"m_width": width, "d_width": ADDEND}
-        return self.add(
-            name,
-            op,
-            *(tensor for tensor, _ in value.terms),
-            parameters={role: (None, p) for role, p in vectors.items()},
-            attributes={"format": fmt.name, **sizes},
-            unit=unit,
-        )
-
-    def folded(self, value, widest):
-        """Integers (m_a, m_b, d, s) of an add: the greatest shift that lets both multipliers fit `widest` bits.
-
-        A long sum and a short code have multipliers of different lengths.
-        """
-        scales, offset = np.array([scale for _, scale in value.terms]), value.offset
-        if not (np.isfinite(scales).all() and np.isfinite(offset).all()):
-            raise InputError("scale and offset must be finite")
-        room = [(np.abs(scales).max(0), widest - 1), (np.abs(offset), ADDEND - 1)]
-        shifts = [bits - np.frexp(np.maximum(x, 2.0**-60) * (1 + 2.0**-20))[1] for x, bits in room]
-        s = np.min(shifts, axis=0)
-        if s.min() < 0:
-            raise InputError(f"no shift lets scale and offset fit {widest} and {ADDEND} bits")
-        s = np.minimum(s, ADDEND)
-        m_a, m_b, d = (np.rint(np.ldexp(x, s)).astype(np.int64) for x in (*scales, offset))
-        return {"m_a": m_a, "m_b": m_b, "d": d, "s": s.astype(np.int64)}
+            factors, b, s = folded(self.builder, value, 1.0, m_width or WIDEST, ADDEND, total)
+            s = np.zeros_like(s) if isinstance(fmt, Binary) else s  # signs are those of any multiple
+        unit = unit if unit is not None and 0 < unit < np.inf else None
+        return emit(self.builder, name, value, factors, b, s, fmt, unit, m_width, ADDEND)
 
     def whole(self, name, value, common=False):
         """A value of two terms as one: exact sums, once multipliers are whole numbers.

@@ -1,7 +1,7 @@
 """An exported network, computed by torch's own operations: what golden must compute too.
 
-Sums of products are added in float64, where they stay below 2**53, and so is all that stands between operations; the
-longer sums of a rounding are int64. Thus each operation is exact. Only rounding to formats other than integers is that
+Sums of products are added in float64, where they stay below 2**53, and so is all that stands between operations; where
+those of a rounding may be longer, they are int64. Thus each operation is exact. Only rounding to formats other than integers is that
 of the format itself.
 """
 
@@ -12,13 +12,14 @@ import torch
 from torch.nn import functional
 
 from golden.errors import InputError
-from golden.formats import Integer
+from golden.formats import Integer, fitting
 from golden.wide import total
 from golden.window import Window
 
 __all__ = ["exact", "run"]
 
 FLOAT64_EXACT = 2.0**53
+IN_FLOATS = 54  # bits of sums that float64 holds with their sign
 HALF = 31  # bits of the lower half of a sum of 62
 
 
@@ -68,8 +69,15 @@ def dense(inputs, parameters, attributes, formats, name):
     return functional.linear(inputs[0], parameters["weight"].double())
 
 
-def rounded(sums, s, y):
-    """The integers of format `y` nearest to ``sums * 2**-s``, of int64 sums of at most 62 bits."""
+def rounded(terms, addend, s, y, bits):
+    """The integers of format `y` nearest to ``(sum of x * m, + addend) * 2**-s``, whose sums have at most `bits` bits."""
+    if isinstance(y, Integer) and bits <= IN_FLOATS:  # the same numbers, found faster
+        (x, m), *rest = terms
+        sums = (x * m.double()).add_(addend.double())
+        for x, m in rest:
+            sums += x * m.double()
+        return sums.mul_(torch.exp2(-s.double())).round_().clamp_(y.lo, y.hi)
+    sums = addend + sum(x.long() * m for x, m in terms)
     if isinstance(y, Integer):
         floor, half = sums >> s, (1 << s) >> 1
         rest = sums - (floor << s)
@@ -84,14 +92,21 @@ def channels(parameters, x):
     return {role: p.reshape(1, -1, *(1,) * (x.ndim - 2)) for role, p in parameters.items()}
 
 
+def operand(fmt):
+    """Bits of the signed integers of a format."""
+    return fitting(fmt.lo, fmt.hi).width
+
+
 def requant(inputs, parameters, attributes, formats, name):
     p = channels(parameters, inputs[0])
-    return rounded(inputs[0].long() * p["m"] + p["b"], p["s"], formats[-1])
+    bits = max(operand(formats[0]) + attributes["m_width"], attributes["b_width"]) + 1
+    return rounded([(inputs[0], p["m"])], p["b"], p["s"], formats[-1], bits)
 
 
 def add(inputs, parameters, attributes, formats, name):
-    (a, b), p = (x.long() for x in inputs), channels(parameters, inputs[0])
-    return rounded(a * p["m_a"] + b * p["m_b"] + p["d"], p["s"], formats[-1])
+    p = channels(parameters, inputs[0])
+    bits = max(max(map(operand, formats[:2])) + attributes["m_width"] + 1, attributes["d_width"]) + 1
+    return rounded(list(zip(inputs, (p["m_a"], p["m_b"]), strict=True)), p["d"], p["s"], formats[-1], bits)
 
 
 def pooling(attributes):

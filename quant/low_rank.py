@@ -7,6 +7,8 @@ import torch
 from torch import nn
 
 from golden.errors import InputError
+from quant.layers import Stage
+from quant.masks import layers
 from quant.vbmf import vbmf_rank
 
 __all__ = ["METHODS", "decomposed", "rank_of"]
@@ -121,25 +123,50 @@ def shapes(parts, stride, padding):
 METHODS = {"svd": svd, "tucker": tucker, "cp": cp}
 
 
+class LowRank(Stage):
+    """A stage whose sums `parts` make; it has no weights of its own."""
+
+    def sums(self, x, weight, bias=None):
+        y = self.parts(x.flatten(1) if self.layer.kind == "dense" else x)
+        return y if bias is None else y + bias.reshape(-1, *[1] * (y.ndim - 2))
+
+
+def geometry(module, name):
+    """(stride, padding) of a convolution, () of a dense layer; `InputError` if it cannot be decomposed."""
+    if isinstance(module, Stage):
+        if module.weights is not None or (module.layer.pad and module.source[0] is not None):
+            raise InputError(f"{name} must be decomposed before it is quantised")
+        groups, dilation = module.layer.groups, (1, 1)
+        stride, padding = (module.layer.s,) * 2, (module.layer.pad,) * 2
+    elif isinstance(module, nn.Conv2d | nn.Linear):
+        groups, dilation = getattr(module, "groups", 1), getattr(module, "dilation", (1, 1))
+        stride, padding = getattr(module, "stride", None), getattr(module, "padding", None)
+    else:
+        raise InputError(f"{name} must be a convolution or a dense layer, not {type(module).__name__}")
+    if groups != 1 or dilation != (1, 1) or isinstance(padding, str):
+        raise InputError(f"{name} must have one group, no dilation and numbers as padding to be decomposed")
+    return (stride, padding) if module.weight.ndim == 4 else ()
+
+
 def parts(module, method, rule, name):
-    """The `nn.Sequential` that stands for a convolution or a dense layer."""
+    """What stands for a convolution or a dense layer: a `nn.Sequential`, or a stage that has one."""
     if method not in METHODS:
         raise InputError(f"method of a decomposition must be one of {', '.join(METHODS)}, not {method!r}")
-    weight = module.weight.detach().double()
-    made = []
-    if isinstance(module, nn.Linear):
+    place, weight, made = geometry(module, name), module.weight.detach().double(), []
+    if not place:
         if method != "svd":
             raise InputError(f"{name} is a dense layer, which svd alone decomposes, not {method}")
         for part in svd(weight, rule):
             made.append(nn.Linear(part.shape[1], part.shape[0], bias=False))
             made[-1].weight = nn.Parameter(part.float().contiguous())
     else:
-        if module.groups != 1 or module.dilation != (1, 1) or isinstance(module.padding, str):
-            raise InputError(f"{name} must have one group, no dilation and numbers as padding to be decomposed")
-        for part, place in shapes(METHODS[method](weight, rule), module.stride, module.padding):
-            n = part.shape[1] * place["groups"]
-            made.append(nn.Conv2d(n, len(part), part.shape[2:], bias=False, **place))
+        for part, own in shapes(METHODS[method](weight, rule), *place):
+            made.append(nn.Conv2d(part.shape[1] * own["groups"], len(part), part.shape[2:], bias=False, **own))
             made[-1].weight = nn.Parameter(part.float().contiguous())
+    if isinstance(module, Stage):
+        module.__class__, module.parts = LowRank, nn.Sequential(*made)
+        module.register_parameter("weight", None)
+        return module
     if module.bias is not None:
         made[-1].bias = nn.Parameter(module.bias.detach().clone())
     return nn.Sequential(*made)
@@ -158,21 +185,22 @@ def decomposed(model, plan):
     ----------
     model : torch.nn.Module
     plan : dict
-        Path of a `nn.Conv2d` or `nn.Linear` → (a row of `METHODS`, a rule of `rank_of`).
+        Name of a layer, as `quant.masks.layers` has it → (a row of `METHODS`, a rule of `rank_of`).
 
     Raises
     ------
     InputError
-        If there is no such layer, method or rank, or the layer has groups or is dilated.
+        If there is no such layer, method or rank, or the layer is quantised, has groups or is dilated.
 
     Sources: Denton et al., arXiv:1404.0736 (svd); Kim et al., arXiv:1511.06530 (tucker); Lebedev et al.,
     arXiv:1412.6553 (cp).
     """
     model = copy.deepcopy(model)
-    known = [path for path, module in model.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-    for path, (method, rule) in plan.items():
-        if path not in known:
-            raise InputError(f"no convolution or dense layer is called {path!r}; allowed: {', '.join(known)}")
-        parent, _, child = path.rpartition(".")
-        setattr(model.get_submodule(parent), child, parts(model.get_submodule(path), method, rule, path))
+    known = layers(model)
+    paths = {module: path for path, module in model.named_modules()}
+    for name, (method, rule) in plan.items():
+        if name not in known:
+            raise InputError(f"no layer is called {name!r}; allowed: {', '.join(known)}")
+        parent, _, child = paths[known[name]].rpartition(".")
+        setattr(model.get_submodule(parent), child, parts(known[name], method, rule, name))
     return model

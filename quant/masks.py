@@ -48,7 +48,7 @@ def largest(scores, share):
 
 @contextlib.contextmanager
 def masked(model, masks):
-    """Inside the block, weights are 0 where the mask of their layer is, and are trained so; behind it they stay as then.
+    """Inside the block, weights are 0 where the mask of their layer is, and are trained so; behind it they stay so.
 
     Parameters
     ----------

@@ -63,6 +63,8 @@ class Pruning:
     kept : float or dict
         Share of the weights that stays, above 0 and up to 1: of each layer by its name, or of all; a layer that has
         none stays whole.
+    quality : float
+        Of "deviation": each layer keeps what is at least so many standard deviations, whatever `kept` says; 0 for none.
     across : bool
         Weights of all layers compete; `kept` is one number then.
     rounds : int
@@ -74,6 +76,7 @@ class Pruning:
 
     method: str = "magnitude"
     kept: float | dict = 0.1
+    quality: float = 0.0
     across: bool = False
     rounds: int = 1
 
@@ -83,6 +86,10 @@ class Pruning:
         for name, share in self.kept.items() if isinstance(self.kept, dict) else (("all layers", self.kept),):
             if not 0 < share <= 1:
                 raise InputError(f"kept of {name} must be above 0 and up to 1, not {share}")
+        if not 0 <= self.quality < math.inf:
+            raise InputError(f"quality must be at least 0, not {self.quality}")
+        if self.quality and (self.method != "deviation" or self.across):
+            raise InputError("quality needs the method deviation, without across")
         if self.rounds < 1:
             raise InputError(f"rounds must be at least 1, not {self.rounds}")
         if self.across and (isinstance(self.kept, dict) or self.method == "energy"):
@@ -90,8 +97,11 @@ class Pruning:
             raise InputError(f"across must be off for {what}, not on")
 
     def shares(self, model, number):
-        """{name: share that stays} after so many rounds; of all layers together under ""."""
+        """{name: share that stays} after this round, counted from 1; of all layers together under ""."""
         names = list(layers(model))
+        if self.quality:
+            scores = deviations(model, None, None)
+            return {name: max(float((x >= self.quality).double().mean()), 1 / x.numel()) for name, x in scores.items()}
         kept = self.kept if isinstance(self.kept, dict) else dict.fromkeys([""] if self.across else names, self.kept)
         if unknown := set(kept) - set(names) - {""}:
             raise InputError(f"no layer is called {min(unknown)!r}; allowed: {', '.join(names)}")

@@ -144,7 +144,9 @@ class Static(ActivationQuantiser):
 
 
 class Clipped(ActivationQuantiser):
-    """``round(L * clip(x, 0, 1)) / L``, ``L = 2**width - 1``; with a sign from -1 on, and ``L = 2**(width - 1) - 1``.
+    """``round(L * clip(x, 0, 1)) / L`` with ``L = 2**width - 1``, the greatest integer of the format.
+
+    With a sign L is ``2**(width - 1) - 1``, and x is clipped at the format's least integer, a step below -1.
 
     Source: Mishra et al., WRPN: Wide Reduced-Precision Networks, section 3, whose activations have no sign.
 
@@ -162,7 +164,7 @@ class Clipped(ActivationQuantiser):
         return torch.tensor(1.0 / self.format.hi)
 
     def forward(self, x):
-        x = x.clamp(max(self.format.lo, -1), 1)
+        x = x.clamp(self.format.lo / self.format.hi, 1)
         return straight(x, torch.round(x.detach() * self.format.hi) / self.format.hi)
 
 

@@ -5,6 +5,7 @@ import copy
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
 from golden.errors import InputError
@@ -51,6 +52,13 @@ def correct(model, split):
     return sum(int((model(images).argmax(1) == labels).sum()) for images, labels in batches)
 
 
+def plain(state):
+    """The state of a NumPy generator with lists for its arrays."""
+    if isinstance(state, dict):
+        return {name: plain(part) for name, part in state.items()}
+    return state.tolist() if isinstance(state, np.ndarray | np.generic) else state
+
+
 class Run:
     """A training run between two steps: everything that the next one depends on. Parameters are those of `fit`."""
 
@@ -86,6 +94,17 @@ class Run:
         """Whether rectifiers have their threshold by now."""
         return 0 < self.settings.threshold_epochs > self.settings.epochs - self.epoch
 
+    @property
+    def counted(self):
+        """What layers count as they see images: statistics and ranges."""
+        return [x for learner in self.learning for x in learner.buffers() if x.is_floating_point()]
+
+    @property
+    def rngs(self):
+        """NumPy's generators in the networks: those of stochastic rounding."""
+        parts = (part for learner in self.learning for part in learner.modules())
+        return [part.rng for part in parts if hasattr(part, "rng")]
+
     def state(self):
         """All of it, as plain values and tensors."""
         found = {name: getattr(self, name) for name in self.PLAIN}
@@ -93,6 +112,7 @@ class Run:
         found |= {"held_out": self.trained.held_out, "history": self.trained.history}
         found |= {"learning": [learner.state_dict() for learner in self.learning]}
         found |= {"optimiser": self.optimiser.state_dict()}
+        found |= {"rngs": [plain(rng.bit_generator.state) for rng in self.rngs]}
         return found | {"generators": [self.generator.get_state(), torch.get_rng_state()]}
 
     def load(self, state, what):
@@ -102,6 +122,8 @@ class Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.generator.set_state(state["generators"][0])
         torch.set_rng_state(state["generators"][1])
+        for rng, found in zip(self.rngs, state["rngs"], strict=True):
+            rng.bit_generator.state = found
         for name in (*self.PLAIN, "order", "best"):
             setattr(self, name, state[name])
         self.trained = Trained(self.model, state["best_epoch"], state["held_out"], state["history"])
@@ -130,6 +152,7 @@ class Run:
             raise InputError(f"training of {self.title} diverged: loss {lost / world()[1]} at {where}")
         if settings.errors_only and errors == 0:
             self.skipped += 1
+            average(self.counted)
         else:
             self.follow(value)
         self.loss, self.wrong = self.loss + lost / world()[1], self.wrong + errors
@@ -139,28 +162,32 @@ class Run:
         """What the networks make of images."""
         watch = Rectifiers() if self.settings.activity else contextlib.nullcontext()
         with watch:
-            logits = self.model(images) if self.step else self.begun(images, labels)
+            logits = self.logits(self.model, images)
         with torch.set_grad_enabled(self.joint):
-            taught = None if self.teacher is None else self.teacher(images)
+            taught = None if self.teacher is None else self.logits(self.teacher, images)
+        if taught is not None and taught.shape != logits.shape:
+            raise InputError(f"{self.title} has {logits.shape[1]} classes, its teacher {taught.shape[1]}")
         return Outputs(logits, labels, taught, watch.activity if self.settings.activity else None)
 
-    def begun(self, images, labels):
-        """The logits of the first batch; `InputError` if the network and the data do not fit together."""
+    def logits(self, network, images):
+        """What a network makes of images; of the first ones `InputError` if it and the data do not fit together."""
+        if self.step:
+            return network(images)
+        title = self.title if network is self.model else f"the teacher of {self.title}"
         try:
-            logits = self.model(images)
+            logits = network(images)
         except RuntimeError as error:
             what = f"images {list(images.shape[1:])}: {str(error).splitlines()[0]}"
-            raise InputError(f"{self.title} cannot take {what}") from None
+            raise InputError(f"{title} cannot take {what}") from None
         if int(most := self.dataset.train.labels.max()) >= logits.shape[1]:
-            raise InputError(f"labels must be below the {logits.shape[1]} classes of {self.title}, not {most}")
+            raise InputError(f"labels must be below the {logits.shape[1]} classes of {title}, not {most}")
         return logits
 
     def follow(self, value):
         """Move the weights against the gradient of `value`, which all processes average."""
         self.optimiser.zero_grad(set_to_none=True)
         value.backward()
-        counted = [x for learner in self.learning for x in learner.buffers() if x.is_floating_point()]
-        average([p.grad for p in self.parameters if p.grad is not None] + counted)
+        average([p.grad for p in self.parameters if p.grad is not None] + self.counted)
         self.optimiser.step()
 
     def close(self):

@@ -61,7 +61,6 @@ WEIGHTS = {
     "bnn": Scheme(lambda layer: BinaryConnect(layer, reach=1.0)),
     "bwn": Scheme(BinaryWeight),
     "bwn_layer": Scheme(lambda layer: BinaryWeight(layer, filters=False)),
-    "xnor": Scheme(BinaryWeight),
     "wrpn": Scheme(Wrpn, range(1, 9)),
     "log": Scheme(Logarithmic, range(2, 7)),
     "shared": Scheme(Shared, range(1, 9)),
@@ -71,7 +70,7 @@ WEIGHTS = {
 
 ACTIVATIONS = {
     "binary": Scheme(lambda relu: Sign()),
-    "xnor": Scheme(lambda relu: Sign(scaled=True)),
+    "binary_scaled": Scheme(lambda relu: Sign(scaled=True)),
     "wrpn": Scheme(lambda relu, width: Clipped(integers(width, relu)), range(1, 9)),
     "log": Scheme(lambda relu, width: LogRange(PowerOfTwo(width, zero=True, signed=not relu)), range(2, 6)),
     "int": Scheme(lambda relu, width: Observed(integers(width, relu)), range(1, 17)),

@@ -224,6 +224,8 @@ class Recipe(Settings):
             raise InputError(f"seed must be at least 0, not {self.seed}")
         if self.epochs == 0 and self.start is None:
             raise InputError("epochs must be at least 1 for a network that starts from nothing")
+        if self.start is not None and self.start.network != self.network:
+            raise InputError(f"start must be a run of {self.network}, not of {self.start.network}")
         if (self.teacher is None) != (self.distillation is None):
             raise InputError("a teacher and a distillation must come together, not one without the other")
         if self.distillation is not None and (self.distillation.scheme == "C") != (self.start is not None):

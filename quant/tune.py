@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from golden.errors import InputError, replacing
 from quant.cache import LOOP, code_hash
+from quant.checkpoint import Checkpoint
 from quant.scores import SIMULATION, digest, spelled
 from quant.simulated import WEIGHTS, Simulated
 from quant.run import correct
@@ -98,7 +99,7 @@ def tune(graph, assignment, dataset, settings, *, build=None, title="tuning", pr
     ----------
     settings : Tuning
     build : Path, optional
-        Folder where tuned weights are kept and found again.
+        Folder where tuned weights are kept and found again, and from which an interrupted run goes on.
 
     Raises
     ------
@@ -107,16 +108,20 @@ def tune(graph, assignment, dataset, settings, *, build=None, title="tuning", pr
 
     Source: Gysel, Ristretto, sections 2.6.3 and 9.3.
     """
-    path = None if build is None else Path(build) / f"tuned-{key(graph, assignment, dataset, settings)}.safetensors"
-    found = None if path is None else fetch(path, graph)
+    if build is None:
+        return run(graph, assignment, dataset, settings, title, None, progress)
+    digest = key(graph, assignment, dataset, settings)
+    path = Path(build) / f"tuned-{digest}.safetensors"
+    found = fetch(path, graph)
     if found is None:
-        found = run(graph, assignment, dataset, settings, title, progress)
-        if path is not None:
-            store(path, found)
+        checkpoint = Checkpoint(path.with_suffix(".checkpoint"), digest, title)
+        found = run(graph, assignment, dataset, settings, title, checkpoint, progress)
+        store(path, found)
+        checkpoint.remove()
     return found
 
 
-def run(graph, assignment, dataset, settings, title, progress):
+def run(graph, assignment, dataset, settings, title, checkpoint, progress):
     """`tune` without the cache."""
     with reproducible(settings.seed) as generator:
         model = Simulated(
@@ -125,7 +130,7 @@ def run(graph, assignment, dataset, settings, title, progress):
         before = correct(model, dataset.held_out) / len(dataset.held_out)
         if settings.epochs == 0:
             return Tuned(graph, 0, before, before, [])
-        trained = fit(model, dataset, settings, generator, title, progress=progress)
+        trained = fit(model, dataset, settings, generator, title, checkpoint=checkpoint, progress=progress)
     if trained.held_out < before:
         return Tuned(graph, 0, before, before, trained.history)
     return Tuned(model.graph(), trained.epoch, trained.held_out, before, trained.history)

@@ -44,7 +44,9 @@ class SystolicGemm(Engine):
 
     rows: int = parameter(8, "rows of PEs: elements of a tile along M, 1 to 64")
     cols: int = parameter(8, "columns of PEs: elements of a tile along N, 1 to 64")
-    a: UnitFormat = parameter(Integer(8, signed=False), "format of the activations: integers, minifloats to 16 bits")
+    a: UnitFormat = parameter(
+        Integer(8, signed=False), "format of the activations: integers, minifloats to 16 bits, powers of two with a zero"
+    )
     acc_width: int = parameter(32, "bits of an accumulator, enough for one product to 64")
     w: UnitFormat = field(default=Ternary())  # given by the target
 

@@ -66,11 +66,12 @@ def logarithmic(m, a, w, x, y):
     places = Signal(min(1 << len(low), greatest + 1), name="places")
     blocks = Signal((greatest >> len(low)) + 1, name="blocks")
     negative, power = Signal(name="negative"), Signal(greatest + 1, name="power")
+    powers = (blocks[i >> len(low)] & places[i & 7] for i in range(greatest + 1))
     m.d.comb += [
         negative.eq(0 if found.negative is None else found.negative & found.number),
         places.eq(Cat(holds(low, place) for place in range(len(places)))),
         blocks.eq(Cat(holds(high, block) & found.number for block in range(len(blocks)))),
-        power.eq(Cat(blocks[i >> len(low)] & places[i & 7] for i in range(greatest + 1)) ^ negative.replicate(greatest + 1)),
+        power.eq(Cat(powers) ^ negative.replicate(greatest + 1)),
     ]
     return Cat(power, negative).as_signed(), negative
 

@@ -1,4 +1,4 @@
-"""GEMM on the systolic array where a product is less than a multiplication: signs, two scales, logarithms, codebooks."""
+"""GEMM on the systolic array of narrow weights: signs, two scales, logarithms, codebooks."""
 
 from dataclasses import dataclass, field
 
@@ -106,8 +106,8 @@ class XnorGemm(SystolicGemm):
     def directed(self, rng, amount=1):
         """Columns of weights that are a row of the activations but for few: counts up to the greatest."""
         for k in full(self.spec(1).longest, self.lanes, 2 * amount):
-            operands = self.stimulus(rng, m=2 * self.rows, k=k, n=2 * self.cols)
-            rows = operands["a"][rng.integers(0, 2 * self.rows, 2 * self.cols)].T
+            operands = self.stimulus(rng, m=self.rows, k=k, n=2 * self.cols)
+            rows = operands["a"][rng.integers(0, self.rows, 2 * self.cols)].T
             differ = rng.random(rows.shape) < rng.choice([0, 0.02, 0.3], rows.shape[1])
             yield operands | {"w": np.where(differ, -rows, rows)}
 
@@ -140,13 +140,13 @@ class TtqGemm(SystolicGemm):
         return TwoSumElement(a=self.a, acc_width=self.acc_width, **settings)
 
     def golden(self, operands):
-        a, w = operands["a"], operands["w"]
-        return {key: gemm(self.spec(a.shape[1]), a, (w == sign).astype(np.uint8)) for key, sign in (("p", 1), ("n", -1))}
+        a, w, spec = operands["a"], operands["w"], self.spec(operands["a"].shape[1])
+        return {key: gemm(spec, a, (w == sign).astype(np.uint8)) for key, sign in (("p", 1), ("n", -1))}
 
     def directed(self, rng, amount=1):
         """Activations near their limits and columns of mostly one sign: sums up to the greatest."""
         for k in full(self.spec(1).longest, 1, 2 * amount):
-            operands = self.stimulus(rng, m=2 * self.rows, k=k, n=2 * self.cols)
+            operands = self.stimulus(rng, m=self.rows, k=k, n=2 * self.cols)
             (m, k), n = operands["a"].shape, operands["w"].shape[1]
             near = rng.choice([self.a.lo, self.a.hi, self.a.hi], (m, 1)) >> rng.choice([0, 0, 1, 4], (m, k))
             signs = np.where(rng.random((k, n)) < 0.9, rng.choice([-1, 1], n), operands["w"])
@@ -167,7 +167,7 @@ class CodebookGemm(SystolicGemm):
     """
 
     bits: int = parameter(4, "bits of an index, 1 to 8")
-    entry: UnitFormat = parameter(Integer(8, signed=True), "format of the table's entries: signed integers of 2 to 16 bits")
+    entry: UnitFormat = parameter(Integer(8, signed=True), "format of the entries: signed integers of 2 to 16 bits")
     w: UnitFormat = field(init=False)  # the indices
 
     operands = ("a", "w", "t")

@@ -23,7 +23,8 @@ def popcount(m, bits, name):
     if len(bits) == 1:
         return bits
     half = (len(bits) - 1) // 2
-    parts = [popcount(m, part, f"{name}_{side}") for part, side in ((bits[:half], "l"), (bits[half:-1], "h")) if len(part)]
+    halves = {"l": bits[:half], "h": bits[half:-1]}
+    parts = [popcount(m, part, f"{name}_{side}") for side, part in halves.items() if len(part)]
     total = Signal(len(bits).bit_length(), name=f"{name}_{len(bits)}")
     first, *others = (Cat(part, Const(0, len(total) - len(part))) for part in (*parts, bits[-1]))
     for number, other in enumerate(others, 1):

@@ -73,7 +73,7 @@ class StreamRequant(Engine):
 
     lanes: int = parameter(8, "channels a beat, 1 to 64")
     x: Integer = parameter(Integer(32, signed=True), "format of the accumulators, signed")
-    y: UnitFormat = parameter(Integer(8, signed=False), "format of the results: integers, powers of two, or binary: the sign")
+    y: UnitFormat = parameter(Integer(8, signed=False), "format of the results: integers, powers of two or binary")
     m_width: int = parameter(16, "bits of the signed multiplier, 2 to 32")
     b_width: int = parameter(48, "bits of the signed addend at the scale of the product")
 

@@ -109,7 +109,7 @@ TARGETS = {
             summary="systolic array, signs by signs: xnor and popcount (Rastegari et al.)",
             make=XnorGemm,
             bench=(
-                {"rows": 2, "cols": 3, "lanes": 4, "acc_width": 10},
+                {"rows": 2, "cols": 3, "lanes": 4, "acc_width": 8},
                 {"rows": 4, "cols": 1, "lanes": 7, "acc_width": 9},
                 {},
             ),

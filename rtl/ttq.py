@@ -11,8 +11,8 @@ __all__ = ["TwoSumElement"]
 class TwoSumElement(Element):
     """``p <- p + a`` where w is +1, ``n <- n + a`` where it is -1, each from 0 on where `first` is.
 
-    The sum holds `p` in its low half, `n` in its high one. Two adders and no multiplexer: an adder shared between the two
-    would need more in multiplexers than it saves.
+    The sum holds `p` in its low half, `n` in its high one. Two adders and no multiplexer: one adder for both would need
+    more in multiplexers than it saves.
 
     Parameters
     ----------

@@ -91,7 +91,7 @@ class XnorArray(wiring.Component):
         m.d.comb += [
             self.y.valid.eq(counts.valid & self.n.valid),
             self.y.payload.last.eq(counts.payload.last),
-            self.n.ready.eq(self.y.ready & counts.valid & counts.payload.last),  # before counts.ready: `y` keeps its name
+            self.n.ready.eq(self.y.ready & counts.valid & counts.payload.last),  # named before counts.ready is
             counts.ready.eq(self.y.ready & self.n.valid),
         ]
         n = Cat(self.n.payload.data, Const(0, 1))

@@ -1,4 +1,4 @@
-"""``python -m studies NAME``: tables and figures, published and our own."""
+"""``python -m studies`` and a study: tables and figures, published and our own."""
 
 import importlib
 import shutil
@@ -14,7 +14,7 @@ TRAINED = {  # name, which is that of the module too → what the page is about
     "tricks": "tricks that train ternary networks",
     "pruning": "pruning by magnitude and by energy",
 }
-FOLDERS = {name: Path("build") / name for name in ("ristretto", "dpred", "tiles", "compression", "datapaths", *TRAINED)}
+FOLDERS = {name: Path("build") / name for name in ("ristretto", "dpred", "tiles", "datapaths", "compression", *TRAINED)}
 DOCS = Path("docs")
 
 
@@ -47,19 +47,19 @@ def run_tiles(given, folder):
     return [write(BUILD, folder)]
 
 
+def run_datapaths(given, folder):
+    """The page of what arrays of narrow weights cost."""
+    from studies.datapaths import write
+
+    return [write(folder)]
+
+
 def run_compression(given, folder):
     """The page of Deep Compression's LeNet."""
     from quant.data import mnist
     from studies.compression import study, write
 
     return write(study(mnist(), BUILD), folder)
-
-
-def run_datapaths(given, folder):
-    """The page of what arrays of narrow weights cost."""
-    from studies.datapaths import write
-
-    return [write(folder)]
 
 
 def run_trained(given, folder):
@@ -87,11 +87,11 @@ def main():
     dpred.set_defaults(run=run_dpred)
     tiles = commands.add_parser("tiles", help=f"LeNet on bit-serial tiles, and their cost, into {FOLDERS['tiles']}")
     tiles.set_defaults(run=run_tiles)
-    compression = commands.add_parser("compression", help=f"LeNet by Deep Compression, into {FOLDERS['compression']}")
-    compression.set_defaults(run=run_compression)
     datapaths = commands.add_parser("datapaths", help=f"cost of arrays of narrow weights, into {FOLDERS['datapaths']}")
     datapaths.set_defaults(run=run_datapaths)
-    studies = [ristretto, dpred, tiles, compression, datapaths]
+    compression = commands.add_parser("compression", help=f"LeNet by Deep Compression, into {FOLDERS['compression']}")
+    compression.set_defaults(run=run_compression)
+    studies = [ristretto, dpred, tiles, datapaths, compression]
     for name, what in TRAINED.items():
         studies.append(commands.add_parser(name, help=f"{what}, into {FOLDERS[name]}"))
         longer = studies[-1].add_mutually_exclusive_group()

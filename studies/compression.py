@@ -70,10 +70,12 @@ def markdown(figures):
     held_out, test, published = figures["held_out"], figures["test"], DEEP_COMPRESSION["LeNet-5"]
     return f"""# LeNet, compressed
 
-Weights are pruned to the shares that Han et al. publish, and trained on; the rest of each layer shares a few values, found
-by k-means and trained on; indices of values and distances between weights are Huffman-coded. Bits are for each weight that
-is not 0, filler entries included; bytes are those of whole containers, with tables, code lengths and checksums. What is
-unpacked from the containers is what was measured, weight for weight.
+Weights are pruned to the shares that Han et al. publish, and trained on; the rest of each layer shares a few values,
+found by k-means and trained on; indices of values and distances between weights are Huffman-coded. Bits are for each
+weight that is not 0, filler entries included; bytes are those of whole containers, with tables, code lengths and
+checksums. What is unpacked from the containers is what was measured, weight for weight.
+
+Made by `make compression` at commit {figures["commit"]}.
 
 {table}
 
@@ -87,7 +89,8 @@ One seed ({figures["seed"]}).
 
 def write(figures, folder):
     """Write the figures and the page into `folder`; the paths of its pages."""
-    for name, text in (("compression.json", json.dumps(figures, indent=1) + "\n"), ("compression.md", markdown(figures))):
-        with replacing(Path(folder) / name) as temporary:
+    texts = {"json": json.dumps(figures, indent=1) + "\n", "md": markdown(figures)}
+    for suffix, text in texts.items():
+        with replacing(Path(folder) / f"compression.{suffix}") as temporary:
             temporary.write_text(text)
     return [Path(folder) / "compression.md"]

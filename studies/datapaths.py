@@ -14,7 +14,7 @@ from synth.measure import measure, views
 __all__ = ["ARRAYS", "LANES", "areas", "lanes", "markdown", "write"]
 
 SEED = 1
-STEPS = 64  # k-steps of the tiles under which power is measured
+STEPS = 32  # k-steps of the tile under which power is measured
 ARRAYS = (  # target, parameters
     ("int8_gemm", {}),
     ("codebook_gemm", {}),
@@ -23,9 +23,7 @@ ARRAYS = (  # target, parameters
     ("binary_gemm", {}),
     ("pow2_gemm", {}),
     ("log_gemm", {}),
-    ("xnor_gemm", {"lanes": 1}),
     ("xnor_gemm", {}),
-    ("xnor_gemm", {"lanes": 64}),
 )
 LANES = (  # of a requantisation: parameters
     {"y": "uint8"},
@@ -46,7 +44,7 @@ def array(library, name, settings):
     row = target(name)
     engine = row.engine(**settings)
     k = STEPS * engine.throughput["per_cycle"] // (engine.rows * engine.cols)
-    operands = engine.check(engine.stimulus(np.random.default_rng(SEED), m=2 * engine.rows, k=k, n=engine.cols))
+    operands = engine.check(engine.stimulus(np.random.default_rng(SEED), m=engine.rows, k=k, n=engine.cols))
     found = {view.name: view for view in views(row, engine) if view.name in ("core", "pe")}
     core, pe = (sound(f"{name} {settings}", measure(found[view], library, operands)) for view in ("core", "pe"))
     return {
@@ -105,38 +103,41 @@ def spelled(settings):
 
 def table(head, rows):
     """Rows of text as a table, the first column left, the others right."""
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---", *["---:"] * (len(head) - 1)], *rows)) + "\n"
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)) + "\n"
 
 
 def markdown(arrays, requants):
     """The page."""
     base = {row["target"]: row for row in arrays}
-    head = ["array", "accumulator", "PE, GE", "of `ternary_gemm`", "of `int8_gemm`", "PE, ns", "core, GE", "core, ns", "fast, ns"]
-    head += ["products a cycle", "core GE a product", "pJ a product"]
+    head = ["array", "accumulator", "PE, GE", "of `ternary_gemm`", "of `int8_gemm`", "PE, ns", "core, GE", "core, ns"]
+    head += ["fast, ns", "products a cycle", "core GE a product", "pJ a product"]
     rows = []
     for row in arrays:
-        pe, core = row["pe"], row["core"]
+        pe, core, area = row["pe"], row["core"], row["pe"]["gate_equivalents"]
         cells = [f"`{row['target']}` {spelled(row['settings'])}".strip(), f"{row['parameters']['acc_width']}"]
-        cells += [f"{pe['gate_equivalents']:,.0f}"]
-        cells += [f"{pe['gate_equivalents'] / base[name]['pe']['gate_equivalents']:.2f}" for name in ("ternary_gemm", "int8_gemm")]
-        cells += [f"{pe['period_ns']:.2f}", f"{core['gate_equivalents']:,.0f}", f"{core['period_ns']:.2f}", f"{core['fast_period_ns']:.2f}"]
+        shares = (area / base[name]["pe"]["gate_equivalents"] for name in ("ternary_gemm", "int8_gemm"))
+        cells += [f"{area:,.0f}", *(f"{share:.2f}" for share in shares), f"{pe['period_ns']:.2f}"]
+        cells += [f"{core['gate_equivalents']:,.0f}", f"{core['period_ns']:.2f}", f"{core['fast_period_ns']:.2f}"]
         cells += [f"{row['products']:,}", f"{core['gate_equivalents'] / row['products']:,.1f}", f"{row['energy_pj']:.2f}"]
         rows.append(cells)
     lines = [
         "# Area, clock and energy of the datapaths",
         "",
-        "Written by `.venv/bin/python -m studies datapaths`. Gate equivalents (GE) and nanoseconds of the library of `make synth`; netlists for "
-        "area, *fast* those with sized gates; energy under random operands. Arrays of 8 × 8 at their defaults unless it says more; `ttq_gemm` "
-        "has two accumulators of that width, `xnor_gemm` counts in one bit less.",
+        "Written by `.venv/bin/python -m studies datapaths`. Gate equivalents (GE) and nanoseconds of the library of "
+        "`make synth`; netlists for area, *fast* those with sized gates; energy under random operands. Arrays of 8 × 8 at "
+        "their defaults unless it says more; `ttq_gemm` has two accumulators of that width, `xnor_gemm` counts in one bit "
+        "less.",
         "",
         table(head, rows),
         "A lane of `requant`, for accumulators of 32 bits:",
         "",
     ]
-    cells = [
-        [spelled(row["settings"]), f"{row['lane']['gate_equivalents']:,.0f}", f"{row['lane']['period_ns']:.2f}", f"{row['lane']['flip_flops']}"]
-        for row in requants
-    ]
+    cells = []
+    for row in requants:
+        found = row["lane"]
+        cells.append([spelled(row["settings"]), f"{found['gate_equivalents']:,.0f}", f"{found['period_ns']:.2f}"])
+        cells[-1].append(f"{found['flip_flops']}")
     return "\n".join(lines) + table(["results", "GE", "ns", "flip-flops"], cells)
 
 
@@ -144,7 +145,8 @@ def write(folder):
     """Measure everything; ``datapath_areas.json`` and ``.md`` in `folder`. Returns the path of the page."""
     found = {"arrays": areas(), "lanes": lanes()}
     page = folder / "datapath_areas.md"
-    for path, text in ((page.with_suffix(".json"), json.dumps(found, indent=1)), (page, markdown(found["arrays"], found["lanes"]))):
+    texts = {page.with_suffix(".json"): json.dumps(found, indent=1), page: markdown(found["arrays"], found["lanes"])}
+    for path, text in texts.items():
         with replacing(path) as temporary:
             temporary.write_text(text)
     return page

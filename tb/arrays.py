@@ -22,7 +22,7 @@ def without_unit(fmt):
 
 
 def plain(call):
-    """Parameters and operands of an array that takes the layer's matrices; activations of two bits or less as integers."""
+    """Parameters and operands of an array that takes the layer's matrices; signs and ternary activations as integers."""
     a = Integer(2, signed=True) if isinstance(call.spec.a, Binary | Ternary) else call.spec.a
     return {"a": a.name}, {"a": call.a, "w": call.w}
 

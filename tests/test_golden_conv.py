@@ -46,6 +46,20 @@ def test_convolution_equals_torch_whichever_way_it_is_computed(case):
     np.testing.assert_array_equal(convolve(window, images_innermost, w, limit), expected)
 
 
+@given(cases(), st.integers(0, 15))
+@settings(max_examples=60)
+def test_what_pads_may_be_any_number(case, fill):
+    window, x_shape, w_shape, _, _, seed = case
+    rng = np.random.default_rng(seed)
+    x, w = rng.integers(0, 16, x_shape, dtype=np.uint8), rng.integers(-8, 8, w_shape, dtype=np.int8)
+    down, across = window.padding
+    padded = torch.nn.functional.pad(torch.tensor(x.astype(float)), (across, across, down, down), value=fill)
+    expected = torch.nn.functional.conv2d(padded, torch.tensor(w.astype(float)), stride=window.stride).numpy()
+    np.testing.assert_array_equal(convolve(window, x, w, 15 * 8 * w[0].size, fill), expected)
+    sums = lower(window, x, fill).astype(int) @ lower_weights(w)
+    np.testing.assert_array_equal(raise_(sums, window.size(*x_shape[2:])), expected)
+
+
 def test_patches_run_through_channel_then_row_then_column():
     x = np.arange(2 * 2 * 3 * 3).reshape(2, 2, 3, 3)
     patches = lower(Window(kernel=2), x)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from c_program import check
 from small_mnist import quick, small_mnist
 from trained import chain, images, residual, trained
 
@@ -15,6 +16,7 @@ from quant.layers import Stage
 from quant.models import Classifier, network_layers, schemes
 from quant.schemes import ACTIVATIONS, WEIGHTS
 from quant.train import train
+from tb.network import run_network
 
 FORMATS = ("int8e-6", "mini_e4m3", "pow2_4", "pow2z_5")
 
@@ -182,6 +184,11 @@ def test_networks_of_the_tables_are_exported(name, weights, activations):
     agree(trained(net, weights, activations, steps=1), varied=1)
 
 
+@pytest.mark.parametrize(("weights", "activations"), [("ttq,edges=ttq", "int8"), ("bwn", "binary")])
+def test_c_computes_what_golden_computes(weights, activations, tmp_path):
+    check(tmp_path, export(trained(residual(), weights, activations)))
+
+
 def test_weights_that_are_all_zero_are_exported():
     for weights in ("ternary,edges=ternary", "ttq,edges=ttq", "bwn,edges=bwn", "log4", "shared2", "dfp4"):
         model = trained(chain(), weights, steps=0)
@@ -216,3 +223,22 @@ def test_a_stage_has_no_part_in_its_source():
     model = trained(chain(), "bwn", "binary")
     assert isinstance(model.stages[1], Stage) and model.stages[1].source[0] is model.stages[0].activation
     assert not [name for name in model.state_dict() if "source" in name]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("net", "weights", "activations", "arrays"),
+    [
+        ("chain", "ttq", "int8", {"ttq_gemm"}),
+        ("chain", "bwn", "binary", {"xnor_gemm"}),
+        ("chain", "log4", "log4", {"log_gemm"}),
+        ("chain", "shared3", "int8", {"codebook_gemm"}),
+        ("residual", "wrpn2", "wrpn4", {"ternary_gemm"}),
+        ("residual", "bwn", "binary", {"xnor_gemm", "binary_gemm"}),  # what is pooled apart has 8 bits
+    ],
+)
+def test_exported_networks_run_in_verilog(net, weights, activations, arrays):
+    network = export(trained(NETS[net](), weights, activations))
+    layers = list(run_network(network, images(NETS[net](), 2).numpy(), sim="icarus", rows=4, cols=4))
+    assert {layer.target for layer in layers} == arrays | {"int8_gemm", "requant"}
+    assert all(layer.cycles == layer.model for layer in layers)

@@ -2,15 +2,17 @@ import numpy as np
 import pytest
 import torch
 from quadrants import Quadrants, quadrants, trained
+from small_mnist import quick, small_mnist
 from torch import nn
 
 from golden.errors import InputError
 from quant.calls import calls
 from quant.from_torch import from_module
 from quant.low_rank import METHODS, decomposed, rank_of
+from quant.models import Classifier, network_layers
 from quant.run import correct
 from quant.settings import Settings
-from quant.train import fit, reproducible
+from quant.train import fit, reproducible, train
 
 
 class Net(nn.Module):
@@ -130,7 +132,7 @@ def test_a_decomposed_network_is_smaller_traces_and_can_be_trained_on():
     "plan, message",
     [
         ({"conv": ("pca", 2)}, "method of a decomposition must be one of svd, tucker, cp, not 'pca'"),
-        ({"conv2": ("svd", 2)}, "no convolution or dense layer is called 'conv2'; allowed: conv, hidden, out"),
+        ({"conv2": ("svd", 2)}, "no layer is called 'conv2'; allowed: conv, hidden, out"),
         ({"out": ("cp", 2)}, "out is a dense layer, which svd alone decomposes, not cp"),
         ({"conv": ("cp", 0)}, "a rank must be an integer of at least 1"),
     ],
@@ -143,3 +145,37 @@ def test_bad_plans_are_refused(plan, message):
 def test_grouped_layers_are_refused():
     with pytest.raises(InputError, match="0 must have one group, no dilation and numbers as padding"):
         decomposed(nn.Sequential(nn.Conv2d(4, 4, 3, groups=2)), {"0": ("svd", 1)})
+    with pytest.raises(InputError, match="0 must be a convolution or a dense layer, not Embedding"):
+        decomposed(nn.Sequential(nn.Embedding(4, 4)), {"0": ("svd", 1)})
+
+
+def test_networks_of_stages_are_decomposed_where_they_are():
+    data = small_mnist(256, 50)
+    start = train(quick(epochs=2), data, progress=False).model
+    whole = decomposed(start, {"conv2": ("tucker", 50), "ip1": ("svd", 500), "conv1": ("cp", 40)})
+    images = data.test.images
+    with torch.no_grad():
+        torch.testing.assert_close(whole(images), start(images), rtol=0.05, atol=0.05)
+    less = decomposed(start, {"conv2": ("tucker", 0.8), "ip1": ("svd", 32)})
+    weights = [sum(p.numel() for p in m.parameters()) for m in (start, less)]
+    assert weights[1] < 0.25 * weights[0] and start.stages[1].weight is not None
+    with reproducible(0) as generator:
+        fit(less, data, Settings(epochs=2, batch=32), generator, "low rank", progress=False)
+    graph = from_module(less, (1, 28, 28))
+    macs = graph.macs()
+    assert sum(macs.values()) < 0.65 * sum(row.macs for row in start.net.rows) and len(macs) == 7
+    with torch.no_grad():
+        torch.testing.assert_close(graph.run(images)[graph.output], less(images), rtol=1e-3, atol=1e-3)
+
+
+def test_residual_networks_are_decomposed_and_quantised_ones_refused():
+    images = torch.randint(256, (2, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    model = Classifier(network_layers("resnet8")).eval()
+    names = [row.name for row in model.net.rows if row.s == 2 and row.k == 3]
+    found = decomposed(model, {name: ("svd", 1.0) for name in names})
+    with torch.no_grad():
+        torch.testing.assert_close(found(images), model(images), rtol=1e-3, atol=1e-3)
+    model = Classifier(network_layers("lenet"), ("ternary",) * 4)
+    with pytest.raises(InputError, match="conv2 must be decomposed before it is quantised"):
+        decomposed(model, {"conv2": ("tucker", 4)})

@@ -19,7 +19,7 @@ from quant.train import train
 
 DATA = small_mnist(96, 41)
 PLAIN = replace(quick("lenet_caffe", epochs=2), shift=1, errors_only=True, rule="momentum", rate=1e-2)
-NORMED = replace(quick("lenet", epochs=2), schemes=("ternary",) * 4)
+NORMED = replace(quick("lenet", epochs=4), schemes=("ternary",) * 4, errors_only=True, rate=3e-3)
 
 SCRIPT = """
 import sys

@@ -8,6 +8,8 @@ from small_mnist import quick, small_mnist
 
 from golden.errors import InputError
 from quant.checkpoint import Checkpoint
+from quant.evaluate import compare
+from quant.export import export
 from quant.masks import nonzero
 from quant.pruning import METHODS, Pruning, prune
 from quant.run import correct
@@ -62,6 +64,18 @@ def test_deviations_make_layers_comparable():
         assert torch.equal(mask > 0, scores[name] >= threshold)
 
 
+def test_a_quality_is_a_threshold_in_deviations():
+    model = copy.deepcopy(trained())
+    weights = {"conv": model.conv.weight, "hidden": model.hidden.weight, "out": model.out.weight}
+    found, masks = run(method="deviation", quality=0.8)
+    for name, w in weights.items():
+        assert torch.equal(masks[name] > 0, w.abs() >= 0.8 * w.std(correction=0))
+    _, twice = run(method="deviation", quality=0.8, rounds=2)  # of what is left, the deviation is greater
+    assert sum(int(mask.sum()) for mask in twice.values()) < sum(int(mask.sum()) for mask in masks.values())
+    _, few = run(method="deviation", quality=1e6)
+    assert [int(mask.sum()) for mask in few.values()] == [1, 1, 1]
+
+
 def test_rounds_resume_from_their_checkpoints(tmp_path):
     def once():
         model, saved = copy.deepcopy(trained()), Checkpoint(tmp_path / "x", "key", "quadrants")
@@ -84,6 +98,8 @@ def test_rounds_resume_from_their_checkpoints(tmp_path):
         ({"kept": 0.0}, "kept of all layers must be above 0 and up to 1, not 0.0"),
         ({"kept": {"conv": 1.5}}, "kept of conv must be above 0 and up to 1, not 1.5"),
         ({"rounds": 0}, "rounds must be at least 1, not 0"),
+        ({"quality": -1.0}, "quality must be at least 0, not -1.0"),
+        ({"quality": 1.0}, "quality needs the method deviation, without across"),
         ({"across": True, "kept": {"conv": 0.5}}, "across must be off for shares of single layers"),
         ({"across": True, "method": "energy"}, "across must be off for energy-aware pruning"),
         ({"kept": {"conv9": 0.5}}, "no layer is called 'conv9'; allowed: conv, hidden, out"),
@@ -106,3 +122,15 @@ def test_quantised_networks_are_pruned_by_their_weights_in_full_precision():
         assert integers.any() and not integers[stage.weight == 0].any()
     with pytest.raises(InputError, match="layer conv1 must multiply by its weights as they are: prune before"):
         train(replace(recipe, pruning=Pruning(method="energy")), data, start, progress=False)
+
+
+def test_pruned_weights_can_be_shared_and_exported():
+    data = small_mnist(256, 40)
+    recipe = replace(quick("lenet", "shared4"), pruning=Pruning(kept={"ip1": 0.1, "conv2": 0.3}))
+    start = train(recipe.start, data, progress=False).model.state_dict()
+    found = train(recipe, data, start, progress=False).model
+    for stage in found.stages[1:3]:
+        integers, _ = stage.weights.integers(stage.weight.detach())
+        assert len(integers.unique()) <= 16 and torch.equal(integers == 0, stage.weight == 0)
+    comparison = compare(found, export(found), data.test.images, progress=False)
+    assert comparison.equal

@@ -378,7 +378,7 @@ def refused(model, path, message):
         ({"scale": np.nan}, "must have a scale above 0 and finite"),
         ({"scale": [[0.5, 0.25]]}, "must have one scale for a tensor, not 2: only weights have more"),
         ({"bits": 2.5}, "must have one whole number as bitwidth, not 2.5"),
-        ({"bits": 1}, "has no format here: width of signed integer must be 2 to 64, not 1"),
+        ({"bits": 65}, "has no format here: width of signed integer must be 1 to 64, not 65"),
         ({"bits": 17, "signed": 0}, "width of unsigned integer must be 1 to 16, not 17"),
         ({"rounding_mode": "FLOOR"}, "must round half to even, rounding_mode ROUND, not FLOOR"),
         ({"rounding_mode": "half_up"}, "must round half to even, rounding_mode ROUND, not half_up"),

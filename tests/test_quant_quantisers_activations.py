@@ -80,7 +80,7 @@ def test_clipped_is_its_formula(width):
     assert torch.equal(x.grad, ((x >= 0) & (x <= 1)).float())
     assert quantiser.unit == pytest.approx(1 / levels)
     signed = Clipped(Integer(4, signed=True))
-    assert (signed(torch.tensor([-2.0, 0.5, 1.0])) * 7).tolist() == pytest.approx([-7, 4, 7])
+    assert (signed(torch.tensor([-2.0, 0.5, 1.0])) * 7).tolist() == pytest.approx([-8, 4, 7])
 
 
 def test_signs_of_zero_are_positive_and_gradients_end_at_one():

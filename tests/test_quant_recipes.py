@@ -43,7 +43,8 @@ def test_methods_change_settings_and_combine():
     usual = recipe("lenet", "ternary")
     both = recipe("lenet", "ternary", method="reg+relut")
     assert (both.activity, both.relu_threshold, both.threshold_epochs) == (1e-6, 0.01, 2)
-    assert both.start == usual.start and both.epochs == usual.epochs and both.title == "lenet int8+ternary reg+relut seed 0"
+    assert both.start == usual.start and both.epochs == usual.epochs
+    assert both.title == "lenet int8+ternary reg+relut seed 0"
     assert recipe("lenet", "ternary", method="gradupdate").errors_only
     assert (cut := recipe("lenet", method="lr")).patience == 3 and cut.rule == "adam"
     scratch = recipe("lenet", "ternary", method="scratch")
@@ -82,10 +83,10 @@ def test_pruned_runs_start_from_the_float_run():
         ({"method": "scratch+apprentice_c"}, "scratch and apprentice_c cannot be .*: they disagree on pretrained"),
         ({"method": "apprentice_a+apprentice_b"}, "and apprentice_b cannot be combined: they disagree on scheme$"),
         ({"method": "gradupdate+apprentice_a"}, "errors_only must be off in scheme A"),
-        ({"settings": {"speed": 1}}, "no setting is called 'speed'; allowed: epochs, .*, alpha, .*, kept, across, rounds$"),
+        ({"settings": {"speed": 1}}, "no setting is called 'speed'; allowed: epochs, .*, kept, quality, across, rounds$"),
         ({"settings": {"gamma": 1.0}}, "gamma needs one of the methods apprentice_a, apprentice_b, apprentice_c$"),
         ({"teacher": "lenet"}, "teacher needs one of the methods apprentice_a"),
-        ({"settings": {"kept": 0.1}}, "kept needs one of the methods prune_magnitude, prune_deviation, prune_obd, prune_e"),
+        ({"settings": {"kept": 0.1}}, "kept needs one of the methods prune_magnitude, prune_deviation, prune_o"),
         ({"method": "prune_obd+scratch"}, "prune_obd and scratch cannot be combined: they disagree on pretrained"),
         ({"method": "prune_obd", "settings": {"kept": "0"}}, "kept of all layers must be above 0 and up to 1, not 0.0"),
         ({"method": "prune_obd", "epochs": 0}, "pruning needs a trained network to start from, and at least 1 epoch"),

@@ -68,7 +68,7 @@ def test_wrong_weights_are_refused(text, message):
     "text, message",
     [
         ("ternary", "activations need a format of integers or minifloats, not ternary"),
-        ("shared4", "no activation scheme is called 'shared4'; allowed: float, binary, xnor, wrpn1 to wrpn8, log2"),
+        ("shared4", "no activation scheme is called 'shared4'; allowed: float, binary, binary_scaled, wrpn1 to wrpn8, log2"),
         ("int8,ip2=int4", "no layer is called 'ip2'; allowed: edges, conv1, conv2, ip1"),
         ("int8,input=int99", "no activation scheme is called 'int99'"),
         ("conv1=int8", "no scheme for conv2, ip1 in"),

@@ -43,6 +43,7 @@ def test_schedules():
             {"teacher": LENET, "distillation": Distillation(scheme="A"), "errors_only": True},
             "errors_only must be off in scheme A",
         ),
+        ({"start": Recipe(network="lenet_caffe")}, "start must be a run of lenet, not of lenet_caffe"),
         ({"epochs": 0}, "epochs must be at least 1 for a network that starts from nothing"),
     ],
 )

@@ -91,6 +91,19 @@ def test_data_that_do_not_fit_the_network_are_refused():
         train(quick(), many, progress=False)
 
 
+def test_teachers_that_do_not_fit_are_refused():
+    class Other(torch.nn.Module):
+        def forward(self, pixels):
+            return torch.zeros(len(pixels), 7) if pixels.shape[2] == 2 else pixels.flatten(1) @ torch.zeros(3, 3)
+
+    settings = Settings(epochs=1, batch=16, distillation=Distillation())
+    with pytest.raises(InputError, match="^corners has 4 classes, its teacher 7$"):
+        run(settings, teacher=Other())
+    narrow = replace(quick("lenet_caffe"), distillation=Distillation(), teacher=quick())
+    with reproducible(0) as generator, pytest.raises(InputError, match="^the teacher of lenet cannot take images"):
+        fit(narrow.model(), small_mnist(64, 10), narrow, generator, "lenet", teacher=Other(), progress=False)
+
+
 def test_too_few_images_are_refused():
     with pytest.raises(InputError, match="20 training images do not fill a batch of 32"):
         train(quick(), small_mnist(20, 10), progress=False)

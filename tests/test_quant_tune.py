@@ -7,6 +7,8 @@ from golden.errors import InputError
 from golden.formats import parse
 from quant import tune as module
 from quant.assignment import Assignment
+from quant.checkpoint import Checkpoint
+from quant.run import Run
 from quant.scores import Scores
 from quant.tune import Tuning, tune
 
@@ -125,3 +127,25 @@ def test_refused_settings(settings, message):
 def test_too_few_images_for_a_batch():
     with pytest.raises(InputError, match="^400 training images do not fill a batch of 500$"):
         tune(graph(), COARSE, quadrants(), Tuning(batch=500), progress=False)
+
+
+def test_interrupted_tuning_goes_on(tuned, tmp_path, monkeypatch):
+    monkeypatch.setattr(Checkpoint, "due", True)
+    take = Run.take
+
+    def mortal(run):
+        if run.step == 33:
+            raise KeyboardInterrupt
+        take(run)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Run, "take", mortal)
+        tune(graph(), COARSE, quadrants(), SETTINGS, build=tmp_path, progress=False)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".checkpoint"]
+    steps = []
+    monkeypatch.setattr(Run, "take", lambda run: (steps.append(run.step), take(run)))
+    again = tune(graph(), COARSE, quadrants(), SETTINGS, build=tmp_path, progress=False)
+    assert steps == list(range(33, 80)) and [path.suffix for path in tmp_path.iterdir()] == [".safetensors"]
+    assert again.history == tuned.history  # stochastic rounding went on with the same numbers
+    for name, now in weights(again).items():
+        assert np.array_equal(now, weights(tuned)[name])

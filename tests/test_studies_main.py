@@ -11,7 +11,8 @@ import studies.dpred_report
 import studies.study
 import studies.tricks
 
-COMMANDS = ("ristretto", "dpred", "tiles", "compression", "datapaths", "mnist", "methods", "schemes", "tricks", "pruning")
+COMMANDS = ("ristretto", "dpred", "tiles", "datapaths", "compression")
+COMMANDS += ("mnist", "methods", "schemes", "tricks", "pruning")
 
 
 def test_pages_are_written_and_copied(tmp_path, monkeypatch, capsys):

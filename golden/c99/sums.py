@@ -44,8 +44,8 @@ static void $name(const window *g, count filters, const $x *x, const $w *w, $mor
 """
 
 FILLED_CONV = """\
-/* y[m][i][j] is the sum over c, p, q of x[c][i * stride + p - top][j * stride + q - left] * w[m][c][p][q]. Outside of the
- * image x is $fill. */
+/* y[m][i][j] is the sum over c, p, q of x[c][i * stride + p - top][j * stride + q - left] * w[m][c][p][q]. Outside of
+ * the image x is $fill. */
 static void $name(const window *g, count filters, const $x *x, const $w *w, $y *y)
 {
     for (count m = 0; m < filters; m++) {

@@ -25,7 +25,8 @@ __all__ = [
     "parse",
 ]
 
-FAMILIES = (Integer, Ternary, Binary, Minifloat, Float, PowerOfTwo, Codebook)  # the first whose pattern fits has the name
+# The first whose pattern fits has the name.
+FAMILIES = (Integer, Ternary, Binary, Minifloat, Float, PowerOfTwo, Codebook)
 
 
 def parse(name):
