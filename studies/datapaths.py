@@ -132,6 +132,7 @@ def markdown(arrays, requants):
         table(head, rows),
         "A lane of `requant`, for accumulators of 32 bits:",
         "",
+        "",
     ]
     cells = []
     for row in requants:
