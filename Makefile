@@ -1,7 +1,7 @@
 # The front door. Each target sets up what it needs, once, and says what it is doing.
 
 .DEFAULT_GOAL := help
-.PHONY: help list verilog test test-all synth mutate demo accuracy ristretto dpred tiles bench docs clean
+.PHONY: help list verilog test test-all synth mutate demo accuracy ristretto dpred tiles arrays bench docs clean
 .SILENT:
 
 PYTHON_BIN := .venv/bin/python
@@ -18,6 +18,7 @@ help:
 	echo "make ristretto                         the tables and figures of Ristretto for LeNet, in build/ristretto"
 	echo "make dpred                             traffic and speed-up of DPRed and bit-serial tiles on real networks, in build/dpred"
 	echo "make tiles                             LeNet through the Verilog of the bit-serial tiles, and what these cost, in build/tiles"
+	echo "make arrays                            area and power of arrays of integers and of floating point, in build/arrays"
 	echo "make bench                             speed of golden and of simulation, against stated references"
 	echo "make tools                             all that these need, installed once; each does this by itself"
 	echo "make docs                              the table of targets in README.md, from the registry"
@@ -65,6 +66,9 @@ dpred: tools
 
 tiles: tools
 	$(PYTHON_BIN) -m studies tiles
+
+arrays: tools
+	$(PYTHON_BIN) -m studies arrays
 
 bench: tools
 	$(PYTHON_BIN) benchmarks/golden_speed.py

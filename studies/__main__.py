@@ -1,4 +1,4 @@
-"""``python -m studies ristretto``, ``dpred``, ``tiles`` or ``datapaths``: tables and figures, published and our own."""
+"""``python -m studies ristretto``, ``dpred``, ``tiles``, ``arrays`` or ``datapaths``: tables and figures, published and our own."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from golden.errors import Parser, command
 
 BUILD = Path("build/quant")
-FOLDERS = {name: Path("build") / name for name in ("ristretto", "dpred", "tiles", "datapaths")}
+FOLDERS = {name: Path("build") / name for name in ("ristretto", "dpred", "tiles", "arrays", "datapaths")}
 DOCS = Path("docs")
 
 
@@ -39,6 +39,13 @@ def run_tiles(given, folder):
     return [write(BUILD, folder)]
 
 
+def run_arrays(given, folder):
+    """The page of what arrays of integers and of floating point cost."""
+    from studies.arrays import write
+
+    return [write(BUILD, folder)]
+
+
 def run_datapaths(given, folder):
     """The page of what arrays of narrow weights cost."""
     from studies.datapaths import write
@@ -58,9 +65,11 @@ def main():
     dpred.set_defaults(run=run_dpred)
     tiles = commands.add_parser("tiles", help=f"LeNet on bit-serial tiles, and their cost, into {FOLDERS['tiles']}")
     tiles.set_defaults(run=run_tiles)
+    arrays = commands.add_parser("arrays", help=f"area and power of arrays by kind of number, into {FOLDERS['arrays']}")
+    arrays.set_defaults(run=run_arrays)
     datapaths = commands.add_parser("datapaths", help=f"cost of arrays of narrow weights, into {FOLDERS['datapaths']}")
     datapaths.set_defaults(run=run_datapaths)
-    for study in (ristretto, dpred, tiles, datapaths):
+    for study in (ristretto, dpred, tiles, arrays, datapaths):
         study.add_argument("--docs", action="store_true", help=f"copy pages and pictures to {DOCS}")
     given = parser.parse_args()
     folder = FOLDERS[given.command]

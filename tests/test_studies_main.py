@@ -22,7 +22,7 @@ def test_pages_are_written_and_copied(tmp_path, monkeypatch, capsys):
         (folder / "figures.json").write_text("{}")
         return [folder / "page.md"]
 
-    monkeypatch.setattr(studies.__main__, "FOLDERS", {"ristretto": tmp_path, "dpred": folder, "tiles": tmp_path, "datapaths": tmp_path})
+    monkeypatch.setattr(studies.__main__, "FOLDERS", {"ristretto": tmp_path, **dict.fromkeys(("tiles", "arrays", "datapaths"), tmp_path), "dpred": folder})
     monkeypatch.setattr(studies.__main__, "DOCS", docs)
     monkeypatch.setattr(studies.dpred, "study", lambda build, where: "figures")
     monkeypatch.setattr(studies.dpred_report, "write", write)
@@ -40,11 +40,11 @@ def test_pages_are_written_and_copied(tmp_path, monkeypatch, capsys):
     [
         ([], "the following arguments are required: command"),
         (["dpred", "--seeds", "1"], "unrecognized arguments: --seeds 1"),
-        (["dpread"], "argument command: invalid choice: 'dpread' (choose from 'ristretto', 'dpred', 'tiles', 'datapaths')"),
+        (["dpread"], "argument command: invalid choice: 'dpread' (choose from 'ristretto', 'dpred', 'tiles', 'arrays', 'datapaths')"),
     ],
 )
 def test_a_wrong_command_is_one_line(words, message):
     run = subprocess.run([sys.executable, "-m", "studies", *words], capture_output=True, text=True)
     assert (run.returncode, run.stdout) == (2, "")
-    plain = "choose from ristretto, dpred, tiles, datapaths"  # as newer Pythons print it
-    assert run.stderr.replace(plain, "choose from 'ristretto', 'dpred', 'tiles', 'datapaths'") == f"narrowgate: {message}\n"
+    plain = "choose from ristretto, dpred, tiles, arrays, datapaths"  # as newer Pythons print it
+    assert run.stderr.replace(plain, "choose from 'ristretto', 'dpred', 'tiles', 'arrays', 'datapaths'") == f"narrowgate: {message}\n"
