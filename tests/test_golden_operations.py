@@ -199,7 +199,7 @@ def test_binary_images_are_padded_with_one_of_their_numbers(fill, worth):
         ),
         (
             "average_pool", [Tensor("int64", (3, 8, 6))], {}, {"kernel": 2},
-            "width of signed integer must be 2 to 64, not 66",
+            "width of signed integer must be 1 to 64, not 66",
         ),
         ("concat", [IMAGE], {}, {}, "concat takes 2 or more inputs, not 1"),
         (

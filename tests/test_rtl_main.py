@@ -57,7 +57,7 @@ def test_verilog_and_its_sidecar_are_written(monkeypatch, capsys, tmp_path):
         (["verilog", "ternary_gemm", "rows=2", "rows=3"], "rows is given twice"),
         (["verilog", "ternary_gemm", "acc_width=65"], "ternary_gemm: acc_width must be 2 to 64, not 65"),
         (["verilog", "ternary_gemm", "acc_width=8"], "ternary_gemm: sums of 1 products of uint8 and ternary need"),
-        (["verilog", "ternary_gemm", "a=int1"], "ternary_gemm: width of signed integer must be 2 to 64, not 1"),
+        (["verilog", "ternary_gemm", "a=int0"], "ternary_gemm: width of signed integer must be 1 to 64, not 0"),
         (["verilog", "ternary_gemm", "a=int24"], "ternary_gemm: a must be an integer or minifloat of up to 16 bits, not int24"),
         (["verilog", "ternary_gemm", "a=e4m4"], "ternary_gemm: no number format is called 'e4m4'; allowed: uint1"),
         (["verilog", "ternary_gemm", "a=fp32"], "ternary_gemm: a must be an integer or minifloat of up to 16 bits, not fp32"),
