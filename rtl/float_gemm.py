@@ -74,16 +74,12 @@ class FloatGemm(ArrayGemm):
         return {"a": drawn((m, k)), "w": drawn((k, n))}
 
     def directed(self, rng, amount=1):
-        """Short sums of boundary cases; sums of two products that meet, of which the first is a number times 1.
-
-        Of the latter, in which the second weights share an exponent, every other has many results that are subnormal.
-        """
+        """Short sums of boundary cases; sums of two products that meet, of which the first is a number times 1."""
         codes, found, tall = boundary_codes(self.format), [], 40 * self.rows
-        one, fields = self.format.bias << self.format.mantissa_bits, 1 << self.format.exponent_bits
+        one = np.full(self.cols, self.format.bias << self.format.mantissa_bits)
         for _ in range(amount):
             found.append({"a": rng.choice(codes, (tall, 2)), "w": rng.choice(codes, (2, self.cols))})
-            for most in (fields, fields // 4) * 2:
-                x, y, z = random_codes(self.format, rng, tall, 3, second=rng.integers(0, most))
-                factors = rng.choice(y, self.cols)
-                found.append({"a": np.stack([z, x], axis=1), "w": np.stack([np.full_like(factors, one), factors])})
+            for factor in random_codes(self.format, rng, 4, 2)[0]:
+                x, _, z = random_codes(self.format, rng, tall, 3, second=factor)
+                found.append({"a": np.stack([z, x], axis=1), "w": np.stack([one, np.full_like(one, factor)])})
         return found

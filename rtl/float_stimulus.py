@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from golden.float_arithmetic import multiply
+
 __all__ = ["boundary_codes", "boundary_tuples", "random_codes"]
 
 
@@ -9,8 +11,8 @@ def random_codes(fmt, rng, count, columns, second=None):
     """Codes of any kind, `columns` arrays of `count`, most of them near enough to each other to interact.
 
     The first is anything. Products of the first two, and sums with the last, meet: exponents are drawn around those that
-    cancel, mantissas are often short (ties), next to those of another, or all ones. With `second`, that is the exponent
-    field of all of the second.
+    cancel or make products subnormal, some are the least or the greatest; mantissas are often short (ties), a single bit, next
+    to those of another, or all ones. With `second`, all of the second are that code.
     """
     bits, top = fmt.mantissa_bits, (1 << fmt.exponent_bits) - 1
     mask = (1 << bits) - 1
@@ -19,11 +21,16 @@ def random_codes(fmt, rng, count, columns, second=None):
         m = rng.integers(0, mask, count, endpoint=True)
         short = m & (mask << rng.integers(0, bits, count, endpoint=True)) & mask
         runs = (mask >> rng.integers(0, bits, count, endpoint=True)) ^ (mask * rng.integers(0, 2, count))
-        return np.choose(rng.integers(0, 4, count), [m, m, short, runs])
+        single = 1 << rng.integers(0, bits, count)
+        return np.choose(rng.integers(0, 5, count), [m, m, short, runs, single])
 
     fields = [rng.integers(0, top, count, endpoint=True) for _ in range(columns)]
+    fields = [np.where(rng.random(count) < 0.04, rng.choice([0, top], count), field) for field in fields]
     if second is not None:
-        fields[1][:] = second
+        fields[1][:] = second >> bits & top
+    if columns == 3:
+        small = fmt.bias - fields[1] + rng.integers(-bits - 3, 4, count)
+        fields[0] = np.where((rng.random(count) < 0.3) & (small >= 0), small, fields[0])
     near = rng.integers(-bits - 3, bits + 4, count)
     if columns == 3:  # the third near the product of the others
         fields[2] = np.where(rng.random(count) < 0.7, fields[0] + fields[1] - fmt.bias + near, fields[2])
@@ -35,10 +42,16 @@ def random_codes(fmt, rng, count, columns, second=None):
     tiny = rng.random(count) < 0.05  # the last is the least number: it decides ties
     fields[-1], parts[-1] = np.where(tiny, 0, fields[-1]), np.where(tiny, 1, parts[-1])
     signs = rng.integers(0, 2, (columns, count))
-    return [
+    codes = [
         (np.clip(field, 0, top) << bits | m | s << (fmt.width - 1)).astype(np.int64)
         for field, m, s in zip(fields, parts, signs, strict=True)
     ]
+    if second is not None:
+        codes[1][:] = second
+    if columns == 3:  # what a rounded product lacks is left of them
+        rounded = fmt.encode(-multiply(fmt, *map(fmt.decode, codes[:2])))
+        codes[2] = np.where(rng.random(count) < 0.1, rounded, codes[2])
+    return codes
 
 
 def boundary_codes(fmt):
