@@ -227,7 +227,7 @@ class Dlac(Engine):
         rows, cols = self.shape.tile_rows, self.shape.tile_cols
         for _ in range(amount):
             for op in (ADD, SUB, MADD, SEL):
-                yield self.any_numbers(rng, op, 6 * rows, cols)
+                yield self.any_numbers(rng, op, 4 * rows, cols)
             yield self.layer(rng, rows + 1, cols + 1)
             for share_a, share_w in ((1, 1), (0, 1), (1, 0)):
                 operands = self.stimulus(rng, m=rows, k=self.depth + 3, n=cols, program=False)

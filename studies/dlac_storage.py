@@ -15,6 +15,7 @@ import numpy as np
 from golden.dlac_grid import GridShape, masks
 from golden.dlac_schedule import mm_cycles
 from golden.errors import Parser, command, replacing
+from rtl.dlac_pe import DlacElement
 from rtl.generate import generate
 from rtl.targets import target
 from rtl.verilog import emit
@@ -111,7 +112,7 @@ def grids(settings=None, targets=("dlac_fp32", "dlac_fp16")):
         engine = target(of).engine(**settings or {})
         verilog, _ = generate(target(of), engine)
         name = f"{of}_pe"
-        pe = gates(emit(engine.parts()["pe"], name), name, library)[0]
+        pe = gates(emit(DlacElement(shape=engine.shape, fmt=engine.a), name), name, library)[0]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder)
             (path / "design.v").write_text(verilog)

