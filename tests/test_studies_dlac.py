@@ -9,7 +9,7 @@ import torch
 import studies.dlac
 from golden.layer_tables import network_rows
 from quant.data import Dataset, Split
-from studies.dlac import NETWORKS, captured, own, resnet34, source, trained_networks, zeros
+from studies.dlac import COMPARED, NETWORKS, captured, own, resnet34, source, study, trained_networks, zeros
 from studies.dlac_nets import ResNet
 
 
@@ -65,6 +65,22 @@ def test_scenarios_are_named_and_dense_in_the_first_layer(monkeypatch):
     assert found["even"]["layers"][1]["density_a"] == pytest.approx(0.4, abs=0.01)
     a, _ = source("conv3_1_a", layers)
     assert found["densities"]["layers"][1]["density_a"] == pytest.approx(a.mean(), abs=0.02)
+
+
+def test_the_study_puts_everything_into_its_json(tmp_path, monkeypatch):
+    names = ["lenet", "resnet"]
+    monkeypatch.setattr(studies.dlac, "mnist", small_data)
+    monkeypatch.setattr(studies.dlac, "trained_networks", lambda data: trained_networks(data, names, 128))
+    monkeypatch.setattr(studies.dlac, "own", lambda layers: {"masks": len(layers)})
+    monkeypatch.setattr(studies.dlac, "resnet34", lambda layers: {"even": len(layers)})
+    monkeypatch.setattr(studies.dlac, "runs", lambda data, build: {"runs": [build]})
+    monkeypatch.setattr(studies.dlac, "areas", lambda pes: {name: {"pe": [1.0, 0.5]} for name in pes})
+    found = study("networks", tmp_path)
+    assert json.loads((tmp_path / "dlac_study.json").read_text()) == found
+    assert set(found) == {"commit", "published", "images", "zeros", "own", "resnet34", "runs", "areas"}
+    assert set(found["zeros"]) == set(names) and set(found["areas"]) == set(COMPARED)
+    assert found["own"] == {"lenet": {"masks": 4}, "resnet": {"masks": 21}} and found["resnet34"] == {"even": 21}
+    assert found["runs"] == {"runs": ["networks"]}
 
 
 def test_a_networks_own_layers():
