@@ -62,7 +62,7 @@ ROWS = (
     Row(title="BWN", weights="bwn", target="binary_gemm", loss=0.8),
     Row(title="BWN, a scale a layer", weights="bwn_layer", target="binary_gemm"),
     Row(title="BNN", weights="bnn", activations="binary", target="xnor_gemm", loss=29.8),
-    Row(title="XNOR-Net", weights="xnor", activations="xnor", target="xnor_gemm", loss=11.0),
+    Row(title="XNOR-Net", weights="bwn", activations="binary_scaled", target="xnor_gemm", loss=11.0),
     Row(title="LogNet", weights="log5", activations="log4", target="log_gemm", loss=3.2),
     Row(title="shared weights, 16", weights="shared4", target="codebook_gemm", settings={"bits": 4}, loss=0.0),
 )
