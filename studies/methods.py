@@ -62,7 +62,7 @@ ROWS = (
     Row(title="BWN", weights="bwn", target="binary_gemm", loss=0.8),
     Row(title="BWN, a scale a layer", weights="bwn_layer", target="binary_gemm"),
     Row(title="BNN", weights="bnn", activations="binary", target="xnor_gemm", loss=29.8),
-    Row(title="XNOR-Net", weights="xnor", activations="xnor", target="xnor_gemm", loss=11.0),
+    Row(title="XNOR-Net", weights="bwn", activations="binary_scaled", target="xnor_gemm", loss=11.0),
     Row(title="LogNet", weights="log5", activations="log4", target="log_gemm", loss=3.2),
     Row(title="shared weights, 16", weights="shared4", target="codebook_gemm", settings={"bits": 4}, loss=0.0),
 )
@@ -162,7 +162,7 @@ def markdown(found):
         "*Bits* are those of all weights, 8-bit layers included; *nonzero* is a share of weights, *products* one of an image's "
         "products. *Area* is that of a processing element of the target, in gate equivalents for each product that it "
         "adds in a cycle; *cycles* are those of an image on 8 × 8 elements, by the model that equals the Verilog's cycles, "
-        "first and last layer on `int8_gemm`."
+        "first and last layer on `int8_gemm`. Codebooks are looked up at the edge of the array, outside its elements."
     )
     return sections
 

@@ -57,7 +57,7 @@ ROWS = (
     Row(
         title="LeNet, XNOR-type: 1-bit weights and activations, first and last layer 8-bit",
         network="lenet",
-        weights="xnor",
+        weights="bwn",
         activations="binary",
         least=0.99,
         settings=LENET,

@@ -14,7 +14,7 @@ def test_rows_are_what_their_titles_say():
     found = {trial.row: trial.recipe for trial in trials(Scale(data=FEW), [0])}
     ternary, xnor, small, middle, large = (found[row.title] for row in ROWS)
     assert ternary.schemes == ("ternary",) * 4 and ternary.activations == "int8" and ternary.start.schemes == ()
-    assert xnor.schemes == ("int8", "xnor", "xnor", "int8") and xnor.start == ternary.start
+    assert xnor.schemes == ("int8", "bwn", "bwn", "int8") and xnor.start == ternary.start
     for recipe in (small, middle):
         assert recipe.schemes == ("ternary",) * 4 and "input=wrpn2" in recipe.activations and recipe.start is None
     assert large.schemes == ("wrpn1",) * 4
