@@ -159,7 +159,8 @@ def markdown(study):
         "A network is a list of steps (`golden.dlac_steps`): a matrix product, and pointwise operations on its sums. "
         "Forward, backward and update are rows of it (`golden.dlac_networks`); golden does them, `tb.dlac_network` sends each "
         "to the Verilog as a job (`golden.dlac_jobs`), and `golden.dlac_bounds` follows their rounding.",
-        f"A grid of {runs['settings']['rows']} x {runs['settings']['cols']} PEs in Verilator, memory-fed: every result "
+        f"A grid of {runs['settings']['rows']} x {runs['settings']['cols']} PEs, for the tile of ResNet-34 one of 16 x 16, in "
+        "Verilator, memory-fed: every result "
         "equals golden's to the bit, every cycle count the schedule's. *Integers*: this project's ternary LeNet with 8-bit "
         "activations; all its sums are below 2^24, so that FP32 adds them exactly and the grid gives the integers of the "
         "network themselves. FP16 holds integers up to 2,048 alone, and its grid runs the next. *Half precision*: the same "
@@ -168,7 +169,8 @@ def markdown(study):
         f"{half['right']:.1%}; their choices agree on {runs['agreement']:.1%}. *Training*: one step of gradient descent of "
         f"Caffe's LeNet on {runs['batch']} images, not trained before, with rate {runs['rate']:g}: every matrix product, of "
         "the way forward, of the errors and of the gradients, every bias, rectifier and update in the Verilog; pooling, "
-        "softmax and ternarisation are golden's. Without ternary weights the loss goes from "
+        "softmax and ternarisation are golden's. *A tile of ResNet-34*: 64 pixels and 64 filters of conv2_1_b with numbers "
+        "that are drawn. Without ternary weights the loss goes from "
         f"{plain['losses'][0]:.6f} to {plain['losses'][1]:.6f}; torch's own step from {plain['torch'][0]:.6f} to "
         f"{plain['torch'][1]:.6f}. Rounding in another order may make the two differ by {plain['bounds'][0]:.1e} and "
         f"{plain['bounds'][1]:.1e} (a bound to first order, from the derivatives of the loss in every result).",

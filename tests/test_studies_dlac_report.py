@@ -30,7 +30,7 @@ def study():
     gates = {"fp32": 40e3, "fp32_dense": 20e3, "fp16": 20e3, "fp16_dense": 8e3}
     losses = {"losses": [2.5, 2.25], "torch": [2.5, 2.2500002], "bounds": [1e-3, 2e-3]}
     runs = [run("integers", right=0.99), run("half precision", right=0.985), run("training", **losses)]
-    runs.append(run("training, ternary"))
+    runs += [run("training, ternary"), run("a tile of ResNet-34")]
     more = {"batch": 2, "rate": 0.015625, "settings": {"rows": 2, "cols": 2}}
     return {
         "commit": "abc",
