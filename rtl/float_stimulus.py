@@ -39,8 +39,16 @@ def random_codes(fmt, rng, count, columns, second=None):
     parts = [mantissas() for _ in range(columns)]
     same = rng.random(count) < 0.2  # close to cancelling
     parts[-1] = np.where(same, (parts[0] + rng.integers(-2, 3, count)) & mask, parts[-1])
-    tiny = rng.random(count) < 0.05  # the last is the least number: it decides ties
+    if second is not None:
+        parts[1][:] = second & mask
+    plain = rng.random(count) < 0.15  # few bits in each: what is exact
+    parts = [np.where(plain, part & mask & ~(mask >> 3), part) for part in parts]
+    tiny = rng.random(count) < 0.08  # the last is the least number, which decides a tie
     fields[-1], parts[-1] = np.where(tiny, 0, fields[-1]), np.where(tiny, 1, parts[-1])
+    if columns == 3:
+        end = np.maximum(parts[1] & -parts[1], 1)  # the second's last bit; the first's is where the product is a tie
+        last = np.maximum((mask + 1 >> 1) // end, 1)
+        parts[0] = np.where(tiny, parts[0] & -last | last, parts[0])
     signs = rng.integers(0, 2, (columns, count))
     codes = [
         (np.clip(field, 0, top) << bits | m | s << (fmt.width - 1)).astype(np.int64)
