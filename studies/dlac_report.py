@@ -41,7 +41,7 @@ def zeros(study):
 
 def speeds(study):
     """Figure 5's totals."""
-    head = ["zeros", "products without", "bound", "speed-up", "thousand operations a cycle", "mean of layers", "peak"]
+    head = ["zeros", "products without a zero", "bound", "speed-up", "thousand operations a cycle", "mean of layers", "peak"]
     head += ["with program and results", "bytes a cycle, at most"]
     rows = []
     cases = {CASES[name]: of for name, of in study["resnet34"].items()}
