@@ -75,7 +75,7 @@ class Plan:
         for group, bits in self.widths.items():
             if group != "all" and not SCHEMES[self.scheme].separate:
                 raise InputError(f"scheme {self.scheme} has one format, whose width is that of all, not of {group}")
-            width(bits, group)
+            width(bits, group, SCHEMES[self.scheme].narrowest)
         if not 0 <= self.margin < 1:
             raise InputError(f"margin must be 0 to 1, of accuracy, not {self.margin}")
         if (tree := Rounded.parse(self.accumulate)) is not None:

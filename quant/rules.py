@@ -13,6 +13,7 @@ from golden.errors import InputError
 from golden.formats import Integer, fixed, parse
 from quant.assignment import Assignment, formats
 from quant.ranges import rectified
+from quant.space import NARROWEST
 
 __all__ = [
     "BIASES",
@@ -110,6 +111,8 @@ class Scheme(ABC):
         Name → parts that have one width at first.
     separate : bool
         Whether parts may differ in format.
+    narrowest : int
+        Bits of the narrowest formats.
     given : dict
         Group → width that the scheme sets.
     narrow : bool
@@ -117,6 +120,7 @@ class Scheme(ABC):
     """
 
     separate = True
+    narrowest = NARROWEST
     narrow = False
     widths = {}
     usual_biases = "wide"
@@ -219,6 +223,7 @@ class Mini(Scheme):
     """
 
     separate = False
+    narrowest = 2  # a sign and an exponent
     usual_biases = "weights"
 
     def grouped(self, parts):
@@ -240,6 +245,7 @@ class Power(Dynamic):
     Source: Gysel, Ristretto, section 7, whose outputs are float.
     """
 
+    narrowest = 2  # a sign and an exponent
     widths = {"conv": 4, "dense": 4, "outputs": 8}
 
     def format(self, part, bits, finer=0):

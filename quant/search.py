@@ -3,7 +3,7 @@
 What is searched is a *space*: groups of parts, a part being numbers that share one format, and for each width the
 formats that its parts might have. What decides is ``score(formats)``, an accuracy on held-out images.
 
-1. `alone`: each group is narrowed by halves, 16, 8, 4, 2, with all other numbers float; it keeps the last width whose
+1. `alone`: each group is narrowed by halves, 16, 8, 4, 2, 1, with all other numbers float; it keeps the last width whose
    score is at least the least one allowed, and stops at the first that is not.
 2. `combined`: all groups at the widths found; where the rule leaves a choice, also with the rule's own formats.
 3. `repaired`, beyond the paper: as long as the combination scores too little, the group whose widening by a step gains
@@ -11,15 +11,17 @@ formats that its parts might have. What decides is ``score(formats)``, an accura
 4. `narrowed`, beyond the paper: each part on its own loses bits one by one, the largest part first, as long as the
    score is enough. A part's bits are its numbers, those of one image, times their width.
 
-Source: Gysel, Ristretto, sections 5.3.2 and 9.2. Its list of widths ends with 1, this one with 2: in two's complement
-one bit is 0 or -1 units, so that a network has no positive number left; weights of -1 and +1 are another method.
+One bit, in two's complement, is 0 or -1 units; weights of -1 and +1 are another method. Where a space's formats need more
+bits, its `narrowest` is the end.
+
+Source: Gysel, Ristretto, sections 5.3.2 and 9.2.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from golden.errors import InputError
-from quant.space import NARROWEST, WIDEST, Found, Space, Try, width
+from quant.space import WIDEST, Found, Space, Try, width
 
 __all__ = ["STEPS", "TOLERANCE", "Search"]
 
@@ -69,7 +71,7 @@ class Search:
         for group, bits in self.fixed.items():
             if group not in self.space.groups:
                 raise InputError(f"no group of numbers is called {group!r}; allowed: {', '.join(self.space.groups)}")
-            width(bits, group)
+            width(bits, group, self.space.narrowest)
         if self.step not in STEPS:
             raise InputError(f"step must be one of {', '.join(STEPS)}, not {self.step!r}")
 
@@ -128,7 +130,7 @@ class Search:
         if group in self.fixed:
             return self.best("alone", group, parts, self.fixed[group], {})
         kept, bits = None, WIDEST
-        while bits >= NARROWEST:
+        while bits >= self.space.narrowest:
             found = self.best("alone", group, parts, bits, {})
             if kept is None or self.holds(found):
                 kept = found
@@ -188,7 +190,7 @@ class Search:
         least = min(self.least, best.score)
         for part in sorted(best.formats, key=lambda part: -part.count):
             bits = best.formats[part].width - 1
-            while bits >= NARROWEST:
+            while bits >= self.space.narrowest:
                 found = self.best("narrowed", str(part), (part,), bits, best.formats)
                 if not self.holds(found, least):
                     break

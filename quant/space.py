@@ -7,19 +7,19 @@ from golden.errors import InputError
 
 __all__ = ["NARROWEST", "WIDEST", "Found", "Part", "Space", "Try", "width"]
 
-WIDEST, NARROWEST = 16, 2  # bits
+WIDEST, NARROWEST = 16, 1  # bits
 
 
-def width(bits, what):
-    """`bits` if a search can have them.
+def width(bits, what, least=NARROWEST):
+    """`bits` if a search whose formats have at least `least` can have them.
 
     Raises
     ------
     InputError
         If not.
     """
-    if type(bits) is not int or not NARROWEST <= bits <= WIDEST:
-        raise InputError(f"width of {what} must be {NARROWEST} to {WIDEST} bits, not {bits}")
+    if type(bits) is not int or not least <= bits <= WIDEST:
+        raise InputError(f"width of {what} must be {least} to {WIDEST} bits, not {bits}")
     return bits
 
 
@@ -55,10 +55,13 @@ class Space(Protocol):
         Name → tuple of parts that have one width at first.
     separate : bool
         Whether parts of a group may differ in format.
+    narrowest : int
+        Bits of its narrowest formats.
     """
 
     groups: dict
     separate: bool
+    narrowest: int
 
     def proposals(self, parts, bits):
         """The formats to try for `parts` at a width: a list of {part: format}, the rule's own choice first."""

@@ -39,6 +39,8 @@ class SerialGemm(Engine):
             if not isinstance(fmt, Integer) or fmt.width > 16 or fmt.signed not in signs:
                 kind = "a signed integer" if signs == (True,) else "an integer"
                 raise InputError(f"{what} must be {kind} of up to 16 bits, not {fmt}")
+            if fmt.signed and fmt.width == 1:
+                raise InputError(f"{what} must have 2 bits or more if it is signed, not be {fmt}")
         if not 2 <= self.acc_width <= 64:
             raise InputError(f"acc_width must be 2 to 64, not {self.acc_width}")
         self.flags(), self.shape, self.spec(1)

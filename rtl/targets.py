@@ -158,7 +158,7 @@ TARGETS = {
             make=DynamicTree,
             bench=(
                 {"lanes": 2, "longest": 20},
-                {"lanes": 3, "a": "uint4", "w": "int2", "y": "uint4", "bias": "int9"},
+                {"lanes": 3, "a": "uint4", "w": "int1", "y": "uint4", "bias": "int9"},
                 {},
             ),
         ),
@@ -176,7 +176,7 @@ TARGETS = {
             fixed=everywhere("mini_e4m3"),
             bench=(
                 {"lanes": 2, "longest": 20},
-                {"lanes": 3, "accumulate": "fp32", "longest": 40},
+                {"lanes": 3, "longest": 40, "accumulate": "fp32", "a": "mini_e5m5", "w": "mini_e5m5", "bias": "fp16", "y": "mini_e5m20"},
                 {"lanes": 3, "a": "e5m2", "w": "e4m3", "bias": "fp16", "y": "e3m2", "longest": 50},
                 {},
             ),

@@ -24,7 +24,7 @@ SWEEP = (16, 12, 8, 6, 5, 4, 3, 2)
 PARTS = (16, 8, 4, 2)
 SUBSET = 1_000  # test images on which sums are taken in FP32, in order
 
-TUNING = Tuning(epochs=3, rate=2e-3, rule="adamw", weights="nearest", outputs="quantised", shift=1)
+TUNING = Tuning(epochs=2, rate=2e-3, rule="adamw", weights="nearest", outputs="quantised", shift=1)
 THEIRS = Tuning(epochs=2)  # stochastic weights, float outputs, Adam
 
 
@@ -61,20 +61,22 @@ def part_job(source, group, bits):
     return Job(name=f"{group} {bits}", source=source, plan=plan)
 
 
-def jobs(source, *, curves):
+def jobs(source, *, curves, theirs):
     """The jobs of one trained network.
 
     Parameters
     ----------
     curves : bool
-        Whether figure 8.1, table 5.1 and the thesis's way of tuning are run too.
+        Whether figure 8.1 and table 5.1 are run too.
+    theirs : bool
+        Whether the thesis's way of tuning is.
     """
     found = []
     for (_, row), settings in TUNED.items():
         found.append(Job(name=row, source=source, plan=Plan(margin=0, **settings)))
-        if curves:
-            theirs = Plan(margin=0, tuning=THEIRS, **settings)
-            found.append(Job(name=f"{row}, tuned their way", source=source, plan=theirs))
+        if theirs:
+            plan = Plan(margin=0, tuning=THEIRS, **settings)
+            found.append(Job(name=f"{row}, tuned their way", source=source, plan=plan))
         found.append(Job(name=f"{row}, tuned", source=source, plan=Plan(margin=0, tuning=TUNING, **settings)))
     ordered = Plan(margin=0, accumulate="fp32", tuning=TUNING, scheme="minifloat", widths={"all": 8})
     found.append(Job(name="minifloat, 8 bits, tuned, sums in FP32", source=source, plan=ordered, subset=SUBSET))
@@ -112,15 +114,19 @@ def study(bases, seeds, build, folder, areas):
         As `studies.areas` makes them.
     """
     sources = {base: [("lenet_caffe", base, seed) for seed in seeds] for base in bases}
-    every = [job for group in sources.values() for source in group for job in jobs(source, curves=source is group[0])]
+    first = sources[bases[0]][0]
+    every = []
+    for group in sources.values():
+        for source in group:
+            every += jobs(source, curves=source is group[0], theirs=source is first)
     runs = run(every, build)
     found = {"commit": commit(), "seeds": list(seeds), "sweep": list(SWEEP), "areas": areas, "bases": {}}
-    graph, dataset = network(sources[bases[0]][0], build)
+    graph, dataset = network(first, build)
     found["ranges"] = dynamic_range(graph, dataset.train.images)
     for base, group in sources.items():
         found["bases"][base] = {
             "float": spread([runs[source, next(iter(TUNED))[1]]["test"]["float"] for source in group]),
-            "tuned": [tuned_row(runs, group, table, row) for table, row in TUNED],
+            "tuned": [tuned_row(runs, group, table, row, theirs=group[0] is first) for table, row in TUNED],
             "ordered": ordered_row(runs, group),
             "parts": {part: {str(b): test(runs, group[0], f"{part} {b}") for b in PARTS} for part in GROUPS},
             "curves": {name: {str(b): point(runs, group[0], name, b) for b in SWEEP} for name in FAMILIES},
@@ -136,8 +142,8 @@ def test(runs, source, name):
     return runs[source, name]["test"]["test"]
 
 
-def tuned_row(runs, group, table, row):
-    """A row of the tables of tuned networks."""
+def tuned_row(runs, group, table, row, *, theirs):
+    """A row of the tables of tuned networks; with the thesis's way of tuning, if it was run."""
     tuned = [runs[source, f"{row}, tuned"] for source in group]
     formats = [
         sorted({*run["assignment"]["weights"].values(), *run["assignment"]["outputs"].values()}) for run in tuned
@@ -147,7 +153,7 @@ def tuned_row(runs, group, table, row):
         "row": row,
         "untuned": spread([test(runs, source, row) for source in group]),
         "tuned": spread([run["test"]["test"] for run in tuned]),
-        "their_way": test(runs, group[0], f"{row}, tuned their way"),
+        "their_way": test(runs, group[0], f"{row}, tuned their way") if theirs else None,
         "ties": statistics.mean(run["test"]["ties"] for run in tuned),
         "formats": formats,
         "published": PUBLISHED[row],

@@ -99,7 +99,7 @@ def tree_layer(name, call, lanes):
 
 
 def integers_of(fmt):
-    """The narrowest signed integers that hold all those of a format of weights.
+    """The narrowest signed integers, of 2 bits or more, that hold all those of a format.
 
     Raises
     ------
@@ -121,8 +121,10 @@ def tile_layer(name, call, settings):
     spec, make = call.spec, TARGETS[name].make
     if not isinstance(spec.a, Integer):
         raise InputError(f"bit-serial tiles multiply integers, not activations of {spec.a}")
-    width = spec.acc_width if isinstance(spec, MacSpec) else spec.accumulate.width
-    formats = {"a": without_unit(spec.a).name, "w": integers_of(spec.w).name, "acc_width": max(2, width)}
+    a, w = without_unit(spec.a) if not spec.a.signed else integers_of(spec.a), integers_of(spec.w)
+    width = 2 if isinstance(spec, MacSpec) else spec.accumulate.width
+    needed = MacSpec(a=a, w=w, bias=w, y=w, k=spec.k).acc_width
+    formats = {"a": a.name, "w": w.name, "acc_width": max(width, needed)}
     settings = formats | settings
     if len(call.a) == 1:
         dense = {"dense": 1, "groups": 1, "run_ahead": 0}

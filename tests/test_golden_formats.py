@@ -76,9 +76,9 @@ def test_other_names_are_refused_with_what_is_allowed(name):
     [
         ("uint0", "width of unsigned integer must be 1 to 16, not 0"),
         ("uint17", "width of unsigned integer must be 1 to 16, not 17"),
-        ("int1", "width of signed integer must be 2 to 64, not 1"),
-        ("int65", "width of signed integer must be 2 to 64, not 65"),
-        ("int1000", "width of signed integer must be 2 to 64, not 1000"),
+        ("int0", "width of signed integer must be 1 to 64, not 0"),
+        ("int65", "width of signed integer must be 1 to 64, not 65"),
+        ("int1000", "width of signed integer must be 1 to 64, not 1000"),
         ("int8e128", "exponent of the unit must be -128 to 127, not 128"),
         ("int8e-129", "exponent of the unit must be -128 to 127, not -129"),
         ("mini_e0m3", "exponent bits of a float must be 1 to 8, not 0"),

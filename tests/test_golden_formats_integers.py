@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from golden.errors import InputError
 from golden.formats import Binary, Integer, Ternary, code_dtype, fitting, fixed, parse
 
-NARROW = [f"uint{n}" for n in range(1, 9)] + [f"int{n}" for n in range(2, 9)] + ["ternary", "binary"]
+NARROW = [f"uint{n}" for n in range(1, 9)] + [f"int{n}" for n in range(1, 9)] + ["ternary", "binary"]
 UNITS = ["int8e-4", "uint8e3", "int4e-128", "int2e127", "uint1e-1"]
 WIDE = [f"uint{n}" for n in range(9, 17)] + [f"int{n}" for n in range(9, 65)] + ["int64e-128", "int54e9"]
 UNIT_ORACLES = {"ternary": {0: 0, 1: 1, 2: 0, 3: -1}, "binary": {0: -1, 1: 1}}
@@ -133,10 +133,10 @@ def test_fixed_point_has_the_range_of_its_lengths(il, fl, name, least, greatest)
 
 
 def test_fixed_point_out_of_range_is_refused():
-    with pytest.raises(InputError, match="width of signed integer must be 2 to 64, not 65"):
+    with pytest.raises(InputError, match="width of signed integer must be 1 to 64, not 65"):
         fixed(33, 32)
-    with pytest.raises(InputError, match="width of signed integer must be 2 to 64, not 1"):
-        fixed(-3, 4)
+    with pytest.raises(InputError, match="width of signed integer must be 1 to 64, not 0"):
+        fixed(-4, 4)
     with pytest.raises(InputError, match="exponent of the unit must be -128 to 127, not -129"):
         fixed(-121, 129)
 
@@ -153,7 +153,7 @@ def test_fitting_is_the_narrowest(p, q):
 
 
 def test_fitting_ends_at_64_bits():
-    with pytest.raises(InputError, match="width of signed integer must be 2 to 64, not 65"):
+    with pytest.raises(InputError, match="width of signed integer must be 1 to 64, not 65"):
         fitting(0, 1 << 63)
 
 

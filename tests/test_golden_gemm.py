@@ -9,7 +9,7 @@ from golden.errors import InputError
 from golden.formats import parse
 from golden.gemm import EXACT_BELOW, Exact, GemmSpec, bound, gemm, product
 
-FORMATS = ["uint1", "uint4", "uint8", "uint16", "int2", "int5", "int8", "int16", "int32", "ternary", "binary"]
+FORMATS = ["uint1", "uint4", "uint8", "uint16", "int1", "int2", "int5", "int8", "int16", "int32", "ternary", "binary"]
 
 
 def python_matmul(a, w):

@@ -19,7 +19,8 @@ from quant.plan import Plan
             {"accumulate": "fp16"},
             "accumulate must be exact, fp32 (a tree of 16 lanes) or fp32x1 to fp32x64, not 'fp16'",
         ),
-        ({"widths": {"outputs": 17}}, "width of outputs must be 2 to 16 bits, not 17"),
+        ({"widths": {"outputs": 17}}, "width of outputs must be 1 to 16 bits, not 17"),
+        ({"widths": {"all": 1}, "scheme": "minifloat"}, "width of all must be 2 to 16 bits, not 1"),
         (
             {"widths": {"conv": 4}, "scheme": "fixed"},
             "scheme fixed has one format, whose width is that of all, not of conv",

@@ -24,8 +24,8 @@ class Space:
 
     separate = True
 
-    def __init__(self, groups):
-        self.groups = groups
+    def __init__(self, groups, narrowest=2):
+        self.groups, self.narrowest = groups, narrowest
 
     def proposals(self, parts, bits):
         return [dict.fromkeys(parts, Digits(bits, finer)) for finer in range(3 if bits < 4 else 1)]
@@ -64,6 +64,13 @@ def test_each_group_keeps_its_last_width_and_stops_at_the_first_that_fails():
 def test_a_score_of_exactly_baseline_less_margin_is_enough():
     search = Search(space=Space(GROUPS), score=lambda formats: 0.9812, least=0.9912 - 0.01)
     assert search.alone("dense").bits == 2
+
+
+def test_the_last_halving_is_to_one_bit_where_a_space_has_it():
+    search = Search(space=Space(GROUPS, narrowest=1), score=losing({OUT: {1: 0.1}}), least=1)
+    assert {group: search.alone(group).bits for group in GROUPS} == {"conv": 1, "dense": 1, "outputs": 2}
+    assert [t.bits for t in search.tries if t.what == "dense"] == [16, 8, 4] + [2] * 3 + [1] * 3
+    assert widths(search.run(narrow=True)) == {CONV1: 1, CONV2: 1, DENSE: 1, OUT: 2}
 
 
 def test_formats_that_are_better_alone_and_worse_together_give_way_to_the_rule_s():

@@ -26,6 +26,8 @@ def operands(p, cut=0, a=A):
         ("parallel_tile", {"a": "int17"}, "a must be an integer of up to 16 bits"),
         ("loom", {"w": "uint4"}, "loom: w must be a signed integer of up to 16 bits, not uint4"),
         ("loom", {"w": "ternary"}, "loom: w must be a signed integer of up to 16 bits, not ternary"),
+        ("loom", {"w": "int1"}, "loom: w must have 2 bits or more if it is signed, not be int1"),
+        ("parallel_tile", {"a": "int1"}, "parallel_tile: a must have 2 bits or more if it is signed, not be int1"),
         ("stripes", {"a": "uint1"}, "stripes: a must have 2 bits or more, not be uint1"),
         ("stripes", {"acc_width": 65}, "stripes: acc_width must be 2 to 64, not 65"),
         ("stripes", {"acc_width": 12}, "stripes: sums of 1 products of uint8 and int8 need"),

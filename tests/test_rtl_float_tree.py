@@ -19,6 +19,7 @@ PAIRS = [
     ("mini_e2m3", "pow2_4"),
     ("e3m2", "pow2z_3"),
     ("int6", "int7"),
+    ("uint1", "int1"),
     ("uint1", "int2"),
 ]
 

@@ -10,7 +10,7 @@ from golden.errors import InputError
 from golden.formats import parse
 from rtl.gemm import SystolicGemm, assemble, random_integers
 
-FORMATS = ("uint8", "int8", "uint1", "int2", "uint16", "int5", "int8e-4")
+FORMATS = ("uint8", "int8", "uint1", "int1", "int2", "uint16", "int5", "int8e-4")
 
 
 @st.composite
@@ -54,7 +54,7 @@ def test_tiles_lie_along_the_result_row_by_row():
     assert matrix.tolist() == [[0, 1, 4, 5, 8], [2, 3, 6, 7, 10], [12, 13, 16, 17, 20]]
 
 
-@pytest.mark.parametrize("name", ["uint8", "int2", "ternary", "binary", "int32", "uint1", "int8e-4", "e4m3", "mini_e5m20"])
+@pytest.mark.parametrize("name", ["uint8", "int1", "int2", "ternary", "binary", "int32", "uint1", "int8e-4", "e4m3", "mini_e5m20"])
 def test_random_integers_cover_a_format_and_no_more(name):
     fmt = parse(name)
     values = random_integers(np.random.default_rng(0), fmt, (20, 30))

@@ -7,7 +7,7 @@ from rtl.targets import TARGETS
 from tb.memory import Stalls, run
 
 ODD = [
-    {"rows": 1, "cols": 1, "y": "int2", "acc_width": 9, "m_width": 2, "b_width": 2},
+    {"rows": 1, "cols": 1, "y": "int1", "acc_width": 9, "m_width": 2, "b_width": 2},
     {"rows": 1, "cols": 2, "y": "int32", "a": "int3", "acc_width": 8, "m_width": 5, "b_width": 12},
     {"rows": 3, "cols": 2, "y": "uint1", "a": "uint4", "m_width": 29, "b_width": 61},
 ]

@@ -33,13 +33,13 @@ def check(a, w, cases):
 
 
 @pytest.mark.parametrize("weights", ["ternary", "binary"])
-@pytest.mark.parametrize("activations", ["uint8", "int8", "uint1", "int2", "uint3", "int5"])
+@pytest.mark.parametrize("activations", ["uint8", "int8", "uint1", "int1", "int2", "uint3", "int5"])
 def test_every_pair_of_codes(activations, weights):
     a, w = parse(activations), parse(weights)
     check(a, w, list(pairs(range(1 << a.width), range(1 << w.width))))
 
 
-@pytest.mark.parametrize("activations", ["uint8", "int8", "uint1", "uint2", "int2"])
+@pytest.mark.parametrize("activations", ["uint8", "int8", "uint1", "uint2", "int1", "int2"])
 def test_every_pair_of_codes_of_a_full_multiplier(activations):
     a, w = parse(activations), parse("int8")
     check(a, w, list(pairs(range(1 << a.width), range(1 << w.width))))
@@ -58,7 +58,7 @@ def test_wide_activations(activations, weights):
 @pytest.mark.parametrize("weights", ["ternary", "binary", "int8"])
 def test_an_addend_is_no_longer_than_the_sum_of_one_product(weights):
     """So that an accumulator of the least width that a spec allows still takes it."""
-    for activations in ("uint1", "uint2", "int2", "uint8", "int8", "int16"):
+    for activations in ("uint1", "uint2", "int1", "int2", "uint8", "int8", "int16"):
         a, w = parse(activations), parse(weights)
         corners = [x * y for x in (a.lo, a.hi) for y in (w.lo, w.hi)]
         least = 1 + max(max(corners).bit_length(), (~min(corners)).bit_length())
@@ -66,7 +66,7 @@ def test_an_addend_is_no_longer_than_the_sum_of_one_product(weights):
 
 
 @pytest.mark.parametrize("weights", ["pow2_4", "pow2z_3", "pow2_2", "pow2z_5"])
-@pytest.mark.parametrize("activations", ["int8", "uint5", "uint1", "int2"])
+@pytest.mark.parametrize("activations", ["int8", "uint5", "uint1", "int1", "int2"])
 def test_every_pair_of_codes_of_a_shifter(activations, weights):
     a, w = parse(activations), parse(weights)
     check(a, w, list(pairs(range(1 << a.width), range(1 << w.width))))

@@ -20,7 +20,7 @@ EVERY = dict.fromkeys(("a", "w", "bias", "y"), parse("mini_e4m3"))
 FIXED = [
     {"lanes": 2, "longest": 20},
     {"lanes": 3, "a": "uint8e-8", "w": "int4e-3", "bias": "int16e-20", "y": "int4e2", "relu": 1},
-    {"lanes": 1, "a": "uint1", "w": "int2", "bias": "uint3e4", "y": "uint5e1", "longest": 7},
+    {"lanes": 1, "a": "uint1", "w": "int1", "bias": "uint3e4", "y": "uint5e1", "longest": 7},
     {"lanes": 4, "a": "int16e-3", "w": "int16e-9", "bias": "int48e-30", "y": "int16e-5", "longest": 9},
 ]
 MINIFLOATS = [
@@ -34,7 +34,7 @@ MINIFLOATS = [
 ]
 DYNAMIC = [
     ("mac_tree_dfp", {"lanes": 2, "longest": 20}),
-    ("mac_tree_dfp", {"lanes": 3, "a": "uint4", "w": "int2", "y": "uint4", "bias": "int9", "relu": 1}),
+    ("mac_tree_dfp", {"lanes": 3, "a": "uint4", "w": "int1", "y": "uint4", "bias": "int9", "relu": 1}),
     ("mac_tree_pow2", {"lanes": 2, "a": "int5", "y": "int6", "bias": "int12"}),
     ("mac_tree_pow2", {"lanes": 4, "w": "pow2z_3", "a": "uint8", "y": "uint4"}),
 ]

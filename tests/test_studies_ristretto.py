@@ -44,13 +44,13 @@ def made(monkeypatch, tmp_path):
 
 
 def test_every_row_is_run_untuned_and_tuned():
-    names = [job.name for job in jobs(("lenet_caffe", "sgd", 0), curves=True)]
+    names = [job.name for job in jobs(("lenet_caffe", "sgd", 0), curves=True, theirs=True)]
     assert len(set(names)) == len(names)
     for _, row in TUNED:
         assert {row, f"{row}, tuned"} <= set(names)
     assert {f"{part} {bits}" for part in GROUPS for bits in PARTS} <= set(names)
     assert {f"{scheme} {bits}" for scheme in FAMILIES for bits in SWEEP} <= set(names)
-    assert len(jobs(("lenet_caffe", "sgd", 1), curves=False)) == 2 * len(TUNED) + 2
+    assert len(jobs(("lenet_caffe", "sgd", 1), curves=False, theirs=False)) == 2 * len(TUNED) + 2
 
 
 def test_schemes_and_trees_exist():

@@ -73,6 +73,13 @@ def test_rows_of_a_table(name, last):
     assert {len(row) for row in rows} == {len(last)}
 
 
+def test_tuning_as_in_the_thesis_has_a_column_where_it_was_run():
+    other = BASE | {"tuned": [ROW | {"their_way": None}]}
+    head, _, row = cells(report.tuned(STUDY | {"bases": {"sgd": BASE, "adamw": other}}))
+    assert head[5:] == ["sgd: float", "untuned", "tuned their way", "tuned", "ties", "adamw: float", "untuned", "tuned", "ties"]
+    assert len(row) == len(head)
+
+
 def test_the_page_and_its_pictures(tmp_path):
     path = report.write(STUDY, tmp_path)
     page = path.read_text()

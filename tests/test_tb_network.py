@@ -144,11 +144,11 @@ def test_layers_run_on_a_bit_serial_tile(name):
         assert conv.utilisation == pytest.approx(64 * 9 * 5 / (conv.cycles * 3))
 
 
-@pytest.mark.parametrize(("formats", "attributes"), [(TREES[0][0], {}), (TREES[1][0], {"relu": True})])
+@pytest.mark.parametrize(("formats", "attributes"), [(TREES[0][0], {}), (TREES[1][0], {"relu": True}), (("int1", "int1", "int8", "int8"), {})])
 def test_layers_with_bias_and_rounding_run_on_a_tile_that_is_named(formats, attributes):
     network = mac_network(formats, **attributes)
     a = parse(formats[0])
-    x = a.nearest(np.random.default_rng(3).uniform(0, 1, (1, 1, 5, 5))).astype(a.dtype)
+    x = a.nearest(np.random.default_rng(3).uniform(-1, 1, (1, 1, 5, 5))).astype(a.dtype)
     tile = {"tile": "loom", "tile_settings": {"lanes": 3, "filters": 2, "windows": 2}}
     conv, dense = run_network(network, x, sim="icarus", **tile)
     assert [run.target for run in (conv, dense)] == ["loom"] * 2 and conv.cycles == conv.model

@@ -22,24 +22,24 @@ class Integer(UnitFormat):
     Parameters
     ----------
     width : int
-        1 to 16 unsigned, 2 to 64 signed.
+        1 to 16 unsigned, 1 to 64 signed; the one signed bit is 0 or -1.
     signed : bool
     exponent : int
         log2 of the unit, -128 to 127.
     """
 
     pattern = re.compile(r"(u?)int(\d{1,4})(?:e(-?\d{1,4}))?")
-    allowed = "uint1 to uint16, int2 to int64, each with an optional unit such as int8e-4"
+    allowed = "uint1 to uint16, int1 to int64, each with an optional unit such as int8e-4"
 
     width: int
     signed: bool
     exponent: int = 0
 
     def __post_init__(self):
-        least, most = (2, 64) if self.signed else (1, 16)
-        if not least <= self.width <= most:
+        most = 64 if self.signed else 16
+        if not 1 <= self.width <= most:
             kind = "signed" if self.signed else "unsigned"
-            raise InputError(f"width of {kind} integer must be {least} to {most}, not {self.width}")
+            raise InputError(f"width of {kind} integer must be 1 to {most}, not {self.width}")
         if not -128 <= self.exponent <= 127:
             raise InputError(f"exponent of the unit must be -128 to 127, not {self.exponent}")
 
@@ -164,6 +164,6 @@ def fixed(il, fl):
 
 
 def fitting(lo, hi):
-    """The narrowest signed `Integer` that holds `lo` to `hi`."""
+    """The narrowest signed `Integer` of 2 bits or more, as factors and sums have, that holds `lo` to `hi`."""
     width = max(2, 1 + max((~lo if lo < 0 else lo).bit_length(), (~hi if hi < 0 else hi).bit_length()))
     return Integer(width, signed=True)
