@@ -7,19 +7,24 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from golden.conv import lower, lower_weights
 from golden.errors import replacing
 from golden.layer_tables import network_rows
+from golden.window import Window
 from quant.accuracy import commit
 from quant.data import Dataset, mnist
 from quant.models import Classifier, network_layers
 from quant.run import correct
 from quant.settings import Settings
 from quant.train import fit, reproducible
-from studies.dlac_nets import ResNet
+from studies.dlac_nets import TWN, ResNet
 from studies.dlac_runs import runs
 from studies.dlac_speed import independent, interleaved, layer_speed, lowered, resampled, total
 from studies.dlac_storage import PES, areas
 from studies.dlac_zeros import IMAGES, Captured, Watched, shares
+from studies.dpred import LINE, SIDE, TURN
+from studies.ocr import FILES, OnnxNetwork, folder
+from studies.pictures import lines, pages, planes
 from studies.published import DLAC
 
 __all__ = ["COMPARED", "NETWORKS", "SCENARIOS", "study", "trained_networks"]
@@ -27,6 +32,7 @@ __all__ = ["COMPARED", "NETWORKS", "SCENARIOS", "study", "trained_networks"]
 LIMIT, PENALTY = 0.01, 1e-5  # threshold of rectifiers, weight of the activations' sum in the loss
 TRAINED, JUDGED = 12_800, 1000  # images
 EVERY = 10  # steps
+READ, SOME = 2, 0.05  # images for the networks that read; zeros that a layer of theirs needs to be looked at
 COMPARED = {  # name → a row of `studies.dlac_storage.PES`
     "fp32": "FP32",
     "fp32_dense": "FP32, nothing skipped, depth 2",  # all lanes move together: two entries keep a PE busy
@@ -131,12 +137,46 @@ def resnet34(layers):
     return found
 
 
-def own(layers):
-    """JSON values of a network's own layers, {scenario: {"layers", "total"}}."""
-    masks = [lowered(f"layer {i}", a, w, IMAGES) for i, (a, w) in enumerate(layers, 1)]
+def own(layers, images=IMAGES):
+    """JSON values of a network's own layers, {scenario: {"layers", "total"}}; `layers` are of so many images."""
+    masks = [lowered(f"layer {i}", a, w, images) for i, (a, w) in enumerate(layers, 1)]
     cases = {"masks": masks, "interleaved": [interleaved(at) for at in masks]}
     made = {name: [layer_speed(at) for at in of] for name, of in cases.items()}
     return {name: {"layers": rows, "total": total(rows)} for name, rows in made.items()}
+
+
+def reading(digits):
+    """{name: [(a, w)] of the convolutions of one group with zeros before them} of the networks of `studies.ocr`.
+
+    They are trained, in floats: their weights become ternary by the rule of Ternary Weight Networks, their activations
+    stay.
+
+    Parameters
+    ----------
+    digits : uint8 array [N, 28, 28]
+        For some of the images that they read.
+    """
+    pictures = {"ocr_detection": pages(digits, SIDE), "ocr_direction": lines(digits, *TURN)}
+    pictures["ocr_recognition"] = lines(digits, *LINE)
+    return {name: masks_of(OnnxNetwork(folder() / FILES[name], planes_of(of))) for name, of in pictures.items()}
+
+
+def planes_of(pictures):
+    """The first pictures, as the networks take them."""
+    return [planes(picture) for picture in pictures[:READ]]
+
+
+def masks_of(network):
+    """[(a, w)] of those layers of an `OnnxNetwork`."""
+    found = []
+    for layer in network.layers:
+        if layer.kind != "conv" or layer.groups > 1 or np.mean([(x == 0).mean() for x in layer.inputs]) < SOME:
+            continue
+        top, bottom, left, right = layer.padding
+        x = np.stack([np.pad(x != 0, ((0, 0), (top, bottom), (left, right))) for x in layer.inputs])
+        a = lower(Window(kernel=layer.weights.shape[2:], stride=layer.stride), x)
+        found.append((a, lower_weights(TWN.integers(torch.from_numpy(layer.weights))[0].numpy() != 0)))
+    return found
 
 
 def study(build, folder):
@@ -156,6 +196,8 @@ def study(build, folder):
     images = dataset.held_out.images[:IMAGES]
     layers = {name: captured(watched.model, images) for name, (watched, _) in networks.items()}
     found["own"] = {name: own(of) for name, of in layers.items() if name in ("lenet", "resnet")}
+    digits = dataset.held_out.images[:100, 0].numpy()
+    found["own"] |= {name: own(of, READ) for name, of in reading(digits).items()}
     found["resnet34"] = resnet34(layers["resnet"])
     found["runs"] = runs(dataset, build)
     found["areas"] = areas({name: PES[row] for name, row in COMPARED.items()})

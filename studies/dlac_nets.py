@@ -6,7 +6,7 @@ from torch.nn import functional
 from quant.models import PIXEL_UNIT
 from quant.quantisers_ternary import Twn
 
-__all__ = ["ResNet", "Rectifier", "Ternary"]
+__all__ = ["TWN", "ResNet", "Rectifier", "Ternary"]
 
 TWN = Twn(layer=None)  # whose rule looks at weights alone
 

@@ -1,6 +1,7 @@
 """studies.dlac: what is trained, whose zeros a layer of ResNet-34 gets, and what is kept of it."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ import torch
 import studies.dlac
 from golden.layer_tables import network_rows
 from quant.data import Dataset, Split
-from studies.dlac import COMPARED, NETWORKS, captured, own, resnet34, source, study, trained_networks, zeros
+from studies.dlac import COMPARED, NETWORKS, captured, masks_of, own, resnet34, source, study, trained_networks, zeros
 from studies.dlac_nets import ResNet
+from studies.layers import Layer
 
 
 def small_data():
@@ -67,11 +69,30 @@ def test_scenarios_are_named_and_dense_in_the_first_layer(monkeypatch):
     assert found["densities"]["layers"][1]["density_a"] == pytest.approx(a.mean(), abs=0.02)
 
 
+def test_layers_of_networks_that_read_have_their_zeros_and_ternary_weights():
+    rng = np.random.default_rng(3)
+    sparse = [rng.normal(size=(3, 7, 8)) * (rng.random((3, 7, 8)) < 0.5) for _ in range(2)]
+    geometry = {"kind": "conv", "stride": (2, 1), "padding": (1, 0, 2, 1)}
+    weights = rng.normal(size=(4, 3, 3, 2))
+    layers = [
+        Layer(name="sparse", weights=weights, inputs=sparse, **geometry),
+        Layer(name="dense", weights=weights, inputs=[np.ones((3, 7, 8))] * 2, **geometry),
+        Layer(name="groups", weights=weights[:, :1], inputs=sparse, groups=3, **geometry),
+        Layer(name="matrix", kind="dense", weights=np.ones((2, 3)), inputs=[np.zeros((4, 3))]),
+    ]
+    [(a, w)] = masks_of(SimpleNamespace(layers=layers))
+    kept = np.abs(weights) > 0.7 * np.abs(weights).mean()
+    x = torch.nn.functional.pad(torch.tensor(np.stack(sparse) != 0, dtype=torch.float32), (2, 1, 1, 0))
+    expected = torch.nn.functional.conv2d(x, torch.tensor(kept, dtype=torch.float32), stride=(2, 1))
+    np.testing.assert_array_equal(a.astype(int) @ w, expected.permute(0, 2, 3, 1).reshape(-1, 4).numpy())
+
+
 def test_the_study_puts_everything_into_its_json(tmp_path, monkeypatch):
     names = ["lenet", "resnet"]
     monkeypatch.setattr(studies.dlac, "mnist", small_data)
     monkeypatch.setattr(studies.dlac, "trained_networks", lambda data: trained_networks(data, names, 128))
-    monkeypatch.setattr(studies.dlac, "own", lambda layers: {"masks": len(layers)})
+    monkeypatch.setattr(studies.dlac, "own", lambda layers, images=32: {"masks": len(layers), "images": images})
+    monkeypatch.setattr(studies.dlac, "reading", lambda digits: {"ocr_direction": [digits.shape]})
     monkeypatch.setattr(studies.dlac, "resnet34", lambda layers: {"even": len(layers)})
     monkeypatch.setattr(studies.dlac, "runs", lambda data, build: {"runs": [build]})
     monkeypatch.setattr(studies.dlac, "areas", lambda pes: {name: {"pe": [1.0, 0.5]} for name in pes})
@@ -79,7 +100,9 @@ def test_the_study_puts_everything_into_its_json(tmp_path, monkeypatch):
     assert json.loads((tmp_path / "dlac_study.json").read_text()) == found
     assert set(found) == {"commit", "published", "images", "zeros", "own", "resnet34", "runs", "areas"}
     assert set(found["zeros"]) == set(names) and set(found["areas"]) == set(COMPARED)
-    assert found["own"] == {"lenet": {"masks": 4}, "resnet": {"masks": 21}} and found["resnet34"] == {"even": 21}
+    counts = {name: (row["masks"], row["images"]) for name, row in found["own"].items()}
+    assert counts == {"lenet": (4, 32), "resnet": (21, 32), "ocr_direction": (1, 2)}
+    assert found["resnet34"] == {"even": 21}
     assert found["runs"] == {"runs": ["networks"]}
 
 

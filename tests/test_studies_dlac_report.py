@@ -2,7 +2,7 @@
 
 from studies.dlac import COMPARED
 from studies.dlac_pictures import CASES, NAMES
-from studies.dlac_report import markdown, per_area, write
+from studies.dlac_report import OWN, markdown, per_area, write
 from studies.dlac_storage import PES
 from studies.published import DLAC
 
@@ -38,7 +38,7 @@ def study():
         "images": 12800,
         "zeros": {name: {"accuracy": 0.97, "steps": steps, "layers": [product, product]} for name in NAMES},
         "resnet34": {name: case(5.0) for name in CASES},
-        "own": {name: {"masks": case(3.0), "interleaved": case(4.0)} for name in ("lenet", "resnet")},
+        "own": {name: {"masks": case(3.0), "interleaved": case(4.0)} for name in OWN},
         "areas": {name: {"pe": [value, value / 2]} for name, value in gates.items()},
         "runs": more | {"runs": runs, "agreement": 0.995, "judged": 200},
     }
