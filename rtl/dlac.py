@@ -235,6 +235,11 @@ class Dlac(Engine):
                 operands["a"] = np.where(operands["a"] % self.a.sign, operands["a"], one) * share_a
                 full = 1 if self.shape.ternary else one
                 yield operands | {"w": np.where(operands["w"] % self.a.sign, operands["w"], full) * share_w}
+            for some in (2, 3):  # lanes and filters of unequal work
+                operands = self.stimulus(rng, m=2 * rows, k=6 * self.depth, n=2 * cols, program=False)
+                seldom = rng.random(operands["a"].shape) < 0.15
+                operands["a"] = np.where((np.arange(2 * rows)[:, None] % some == 0) | seldom, operands["a"], 0)
+                yield operands
             for key, axis in (("a", 0), ("w", 1)):
                 operands = self.stimulus(rng, m=rows, k=4 * self.depth, n=cols, program=False)
                 alone = np.zeros_like(operands[key])
@@ -245,21 +250,21 @@ class Dlac(Engine):
 
     def any_numbers(self, rng, op, m, n):
         """Sums of one or two products of any codes, and an operation on them with any: alike ones, too."""
-        k, few = rng.integers(1, 3), rng.integers(0, 2 * self.a.sign, 4)
+        k, limits = rng.integers(1, 3), boundary_codes(self.a)
+        few = rng.choice(limits, 4)
 
         def drawn(*shape):
             share = rng.random(shape)
             any_codes = rng.integers(0, 2 * self.a.sign, shape)
-            found = np.where(share < 0.6, rng.choice(boundary_codes(self.a), shape), any_codes)
+            found = np.where(share < 0.6, rng.choice(limits, shape), any_codes)
             return np.where(share < 0.3, rng.choice(few, shape), found)
 
         w = rng.choice([-1, 1, 1], (k, n)) if self.shape.ternary else drawn(k, n)
         program = [Instruction(op=LOAD).fields]
-        for d in range(self.shape.pixels):
-            kinds = {f"v{i + 1}": kind for i, kind in enumerate(rng.permutation([BUFFER, TABLE, STREAM]).tolist())}
-            if op == SEL:
-                kinds |= {"v1": BUFFER}
-            program.append(Instruction(op=op, **kinds, d=d, immediate=int(few[d % 4])).fields)
+        for number in range(3 * self.shape.pixels):  # by and by, a line has other numbers
+            kinds = rng.permutation([BUFFER, TABLE, STREAM] if number % 2 else KINDS)
+            kinds = {f"v{i + 1}": int(kind) for i, kind in enumerate(kinds[:3])}
+            program.append(Instruction(op=op, **kinds, d=number % self.shape.pixels, immediate=int(few[number % 4])).fields)
         operands = {"a": drawn(m, k), "w": w, "i": np.array(program)}
         beats = sum(map(streams, program))
         return operands | {"v": drawn(self.tiling(operands).count, beats, self.shape.tile_cols)}
