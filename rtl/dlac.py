@@ -36,7 +36,7 @@ from rtl.dlac_pe import DlacElement, Entry, element_flip_flops
 from rtl.dlac_unit import Unit
 from rtl.engine import Engine, around, checked_codes, parameter
 from rtl.float_parts import supported
-from rtl.float_stimulus import boundary_codes
+from rtl.float_stimulus import boundary_codes, random_codes
 
 __all__ = ["Dlac"]
 
@@ -227,7 +227,7 @@ class Dlac(Engine):
         rows, cols = self.shape.tile_rows, self.shape.tile_cols
         for _ in range(amount):
             for op in (ADD, SUB, MADD, SEL):
-                yield self.any_numbers(rng, op, 4 * rows, cols)
+                yield self.any_numbers(rng, op, 3 * rows, cols)
             yield self.layer(rng, rows + 1, cols + 1)
             for share_a, share_w in ((1, 1), (0, 1), (1, 0)):
                 operands = self.stimulus(rng, m=rows, k=self.depth + 3, n=cols, program=False)
@@ -249,25 +249,32 @@ class Dlac(Engine):
                 yield operands | {key: alone}
 
     def any_numbers(self, rng, op, m, n):
-        """Sums of one or two products of any codes, and an operation on them with any: alike ones, too."""
-        k, limits = rng.integers(1, 3), boundary_codes(self.a)
-        few = rng.choice(limits, 4)
-
-        def drawn(*shape):
-            share = rng.random(shape)
-            any_codes = rng.integers(0, 2 * self.a.sign, shape)
-            found = np.where(share < 0.6, rng.choice(limits, shape), any_codes)
-            return np.where(share < 0.3, rng.choice(few, shape), found)
-
-        w = rng.choice([-1, 1, 1], (k, n)) if self.shape.ternary else drawn(k, n)
-        program = [Instruction(op=LOAD).fields]
-        for number in range(3 * self.shape.pixels):  # by and by, a line has other numbers
-            kinds = rng.permutation([BUFFER, TABLE, STREAM] if number % 2 else KINDS)
-            kinds = {f"v{i + 1}": int(kind) for i, kind in enumerate(kinds[:3])}
-            program.append(Instruction(op=op, **kinds, d=number % self.shape.pixels, immediate=int(few[number % 4])).fields)
-        operands = {"a": drawn(m, k), "w": w, "i": np.array(program)}
-        beats = sum(map(streams, program))
-        return operands | {"v": drawn(self.tiling(operands).count, beats, self.shape.tile_cols)}
+        """An operation on numbers of all kinds that meet, put into the buffers of every line by themselves."""
+        shape, program, columns = self.shape, [], 2 if op in (ADD, SUB) else 3
+        operands = {"a": rng.choice(boundary_codes(self.a), (m, 1))}
+        w = rng.choice([-1, 1], (1, n)) if shape.ternary else rng.choice(boundary_codes(self.a), (1, n))
+        operands |= {"w": w}
+        for row in range(shape.rows):
+            for d in range(shape.pixels):
+                kinds = rng.permutation([BUFFER, TABLE, STREAM])[:columns].tolist()
+                bound = int(rng.choice(boundary_codes(self.a)))
+                put = Instruction(op=SEL, v2=STREAM, v3=STREAM, d=d, row=row)
+                does = Instruction(op=op, **{f"v{i + 1}": kind for i, kind in enumerate(kinds)}, d=d, row=row, immediate=bound)
+                program += [(put, BUFFER, kinds, bound), (Instruction(op=LOAD), TABLE, kinds, bound), (does, STREAM, kinds, bound)]
+        tiles, size = self.tiling(operands).count, shape.tile_cols
+        words = []
+        for start in range(0, len(program), 3):
+            kinds, bound = program[start][2:]
+            drawn = random_codes(self.a, rng, tiles * size, columns)
+            if op == SEL:  # the first is what is compared
+                near = (bound + rng.integers(-1, 2, tiles * size)) % (2 * self.a.sign)
+                limits = rng.choice(boundary_codes(self.a), tiles * size)
+                drawn[0] = np.where(rng.random(tiles * size) < 0.5, near, limits)
+            of = dict(zip(kinds, drawn)) | {kind: drawn[0] for kind in (BUFFER, TABLE, STREAM) if kind not in kinds}
+            words += [of[kind].reshape(tiles, 1, size) for _, kind, *_ in program[start : start + 3]]
+        takes = [streams(instruction.fields) for instruction, *_ in program]
+        operands["v"] = np.concatenate([word for word, taken in zip(words, takes) if taken], axis=1)
+        return operands | {"i": np.array([instruction.fields for instruction, *_ in program])}
 
     def layer(self, rng, m, n):
         """A layer with batch normalisation, shortcut and rectifier, and an update."""
