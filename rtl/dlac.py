@@ -36,7 +36,7 @@ from rtl.dlac_pe import DlacElement, Entry, element_flip_flops
 from rtl.dlac_unit import Unit
 from rtl.engine import Engine, around, checked_codes, parameter
 from rtl.float_parts import supported
-from rtl.float_stimulus import boundary_codes
+from rtl.float_stimulus import boundary_codes, random_codes
 
 __all__ = ["Dlac"]
 
@@ -227,7 +227,7 @@ class Dlac(Engine):
         rows, cols = self.shape.tile_rows, self.shape.tile_cols
         for _ in range(amount):
             for op in (ADD, SUB, MADD, SEL):
-                yield self.any_numbers(rng, op, 4 * rows, cols)
+                yield self.any_numbers(rng, op, 3 * rows, cols)
             yield self.layer(rng, rows + 1, cols + 1)
             for share_a, share_w in ((1, 1), (0, 1), (1, 0)):
                 operands = self.stimulus(rng, m=rows, k=self.depth + 3, n=cols, program=False)
@@ -235,6 +235,11 @@ class Dlac(Engine):
                 operands["a"] = np.where(operands["a"] % self.a.sign, operands["a"], one) * share_a
                 full = 1 if self.shape.ternary else one
                 yield operands | {"w": np.where(operands["w"] % self.a.sign, operands["w"], full) * share_w}
+            for some in (2, 3):  # lanes and filters of unequal work
+                operands = self.stimulus(rng, m=2 * rows, k=6 * self.depth, n=2 * cols, program=False)
+                seldom = rng.random(operands["a"].shape) < 0.15
+                operands["a"] = np.where((np.arange(2 * rows)[:, None] % some == 0) | seldom, operands["a"], 0)
+                yield operands
             for key, axis in (("a", 0), ("w", 1)):
                 operands = self.stimulus(rng, m=rows, k=4 * self.depth, n=cols, program=False)
                 alone = np.zeros_like(operands[key])
@@ -244,25 +249,32 @@ class Dlac(Engine):
                 yield operands | {key: alone}
 
     def any_numbers(self, rng, op, m, n):
-        """Sums of one or two products of any codes, and an operation on them with any: alike ones, too."""
-        k, few = rng.integers(1, 3), rng.integers(0, 2 * self.a.sign, 4)
-
-        def drawn(*shape):
-            share = rng.random(shape)
-            any_codes = rng.integers(0, 2 * self.a.sign, shape)
-            found = np.where(share < 0.6, rng.choice(boundary_codes(self.a), shape), any_codes)
-            return np.where(share < 0.3, rng.choice(few, shape), found)
-
-        w = rng.choice([-1, 1, 1], (k, n)) if self.shape.ternary else drawn(k, n)
-        program = [Instruction(op=LOAD).fields]
-        for d in range(self.shape.pixels):
-            kinds = {f"v{i + 1}": kind for i, kind in enumerate(rng.permutation([BUFFER, TABLE, STREAM]).tolist())}
-            if op == SEL:
-                kinds |= {"v1": BUFFER}
-            program.append(Instruction(op=op, **kinds, d=d, immediate=int(few[d % 4])).fields)
-        operands = {"a": drawn(m, k), "w": w, "i": np.array(program)}
-        beats = sum(map(streams, program))
-        return operands | {"v": drawn(self.tiling(operands).count, beats, self.shape.tile_cols)}
+        """An operation on numbers of all kinds that meet, put into the buffers of every line by themselves."""
+        shape, program, columns = self.shape, [], 2 if op in (ADD, SUB) else 3
+        operands = {"a": rng.choice(boundary_codes(self.a), (m, 1))}
+        w = rng.choice([-1, 1], (1, n)) if shape.ternary else rng.choice(boundary_codes(self.a), (1, n))
+        operands |= {"w": w}
+        for row in range(shape.rows):
+            for d in range(shape.pixels):
+                kinds = rng.permutation([BUFFER, TABLE, STREAM])[:columns].tolist()
+                bound = int(rng.choice(boundary_codes(self.a)))
+                put = Instruction(op=SEL, v2=STREAM, v3=STREAM, d=d, row=row)
+                does = Instruction(op=op, **{f"v{i + 1}": kind for i, kind in enumerate(kinds)}, d=d, row=row, immediate=bound)
+                program += [(put, BUFFER, kinds, bound), (Instruction(op=LOAD), TABLE, kinds, bound), (does, STREAM, kinds, bound)]
+        tiles, size = self.tiling(operands).count, shape.tile_cols
+        words = []
+        for start in range(0, len(program), 3):
+            kinds, bound = program[start][2:]
+            drawn = random_codes(self.a, rng, tiles * size, columns)
+            if op == SEL:  # the first is what is compared
+                near = (bound + rng.integers(-1, 2, tiles * size)) % (2 * self.a.sign)
+                limits = rng.choice(boundary_codes(self.a), tiles * size)
+                drawn[0] = np.where(rng.random(tiles * size) < 0.5, near, limits)
+            of = dict(zip(kinds, drawn)) | {kind: drawn[0] for kind in (BUFFER, TABLE, STREAM) if kind not in kinds}
+            words += [of[kind].reshape(tiles, 1, size) for _, kind, *_ in program[start : start + 3]]
+        takes = [streams(instruction.fields) for instruction, *_ in program]
+        operands["v"] = np.concatenate([word for word, taken in zip(words, takes) if taken], axis=1)
+        return operands | {"i": np.array([instruction.fields for instruction, *_ in program])}
 
     def layer(self, rng, m, n):
         """A layer with batch normalisation, shortcut and rectifier, and an update."""

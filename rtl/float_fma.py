@@ -90,7 +90,8 @@ def float_fma(m, fmt, x, y, z, *, cut=uncut):
     m.d.comb += [less.eq(subtract & ~total[-1]), short.eq(subtract & total[-1] & ~lost)]
     magnitude = Signal(width, name="magnitude")
     m.d.comb += magnitude.eq(total[:-1] ^ less.replicate(width))
-    normal = normalised(m, Cat(magnitude, Const(0, 1)), kept + 1, "normal", None if fmt.flush else limit, short)
+    magnitude = Cat(magnitude, Const(0, 1))
+    normal = normalised(m, magnitude, kept + 1, "normal", None if fmt.flush else limit, short)
     exponent = normal.reduced(m, limit, fmt.flush, "exponent")
     turned = less if infinite is None else Mux(infinite, subtract & infinite_z, less)
     level, some, all_, exponent, short, less, negative, infinite, nan = cut(

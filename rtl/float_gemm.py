@@ -70,12 +70,12 @@ class FloatGemm(ArrayGemm):
         return {"a": drawn((m, k)), "w": drawn((k, n))}
 
     def directed(self, rng, amount=1):
-        """Short sums of boundary cases, and of numbers that meet: of the second product the first, made another way."""
-        codes, found = boundary_codes(self.format), []
+        """Short sums of boundary cases; sums of two products that meet, of which the first is a number times 1."""
+        codes, found, tall = boundary_codes(self.format), [], 40 * self.rows
+        one = np.full(self.cols, self.format.bias << self.format.mantissa_bits)
         for _ in range(amount):
-            found.append({"a": rng.choice(codes, (self.rows, 2)), "w": rng.choice(codes, (2, self.cols))})
-            x, y, z = (part.reshape(-1, 1) for part in random_codes(self.format, rng, self.rows, 3))
-            one = np.full_like(x, self.format.bias << self.format.mantissa_bits)
-            factors = np.repeat(np.stack([one[0], y[0]]), self.cols, axis=1)
-            found.append({"a": np.concatenate([z, x], axis=1), "w": factors})
+            found.append({"a": rng.choice(codes, (tall, 2)), "w": rng.choice(codes, (2, self.cols))})
+            for factor in random_codes(self.format, rng, 4, 2)[0]:
+                x, _, z = random_codes(self.format, rng, tall, 3, second=factor)
+                found.append({"a": np.stack([z, x], axis=1), "w": np.stack([one, np.full_like(one, factor)])})
         return found

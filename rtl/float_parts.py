@@ -18,9 +18,10 @@ def supported(fmt):
 
 @dataclass(frozen=True)
 class Operand:
-    """A code taken apart: ``(-1)**negative * significand * 2**(exponent - bias - mantissa bits)``, unless `infinite` or `nan`.
+    """A code taken apart: ``(-1)**negative * significand * 2**(exponent - bias - mantissa bits)``, unless it is `infinite`.
 
-    The exponent is at least 1. These two and `zero` are of one bit; without infinities in the format they are None.
+    The exponent is at least 1. `nan` says of what is `infinite` whether it is NaN. These two are of one bit; without infinities
+    in the format they are None.
     """
 
     negative: Value
@@ -46,7 +47,7 @@ def taken_apart(m, fmt, code, name, tame=False):
         return found
     last = Signal(name=f"{name}_last")
     m.d.comb += last.eq(field.all())
-    return replace(found, infinite=last & ~some, nan=last & some)
+    return replace(found, infinite=last, nan=last & some)
 
 
 def aligned(m, x, distance, width, name):
@@ -104,8 +105,9 @@ def normalised(m, x, kept, name, limit=None, fill=None, most=None):
     """`x` shifted left until its first bit is on top, or by `limit`, as a `Normal` of `kept` bits; no latency.
 
     A barrel shifter, the greatest shift first, in which each level drops what no later one can bring up. A level
-    shifts if what it would shift out is empty. Against `limit`, these bits of the shift are compared as they come: up
-    to the first that differs they are those of both, from there on those of the less.
+    shifts if what it would shift out is empty, and if `limit` has its bit or had one that was not needed: then it is
+    the greater, and whatever the number needs is allowed. A bit that is needed and that `limit` lacks leaves the top empty,
+    so that from there on the levels that shift are those of `limit`.
 
     Parameters
     ----------
@@ -123,10 +125,8 @@ def normalised(m, x, kept, name, limit=None, fill=None, most=None):
     fill = Const(0, 1) if fill is None else fill
     moves = []
     if limit is not None:
-        free, bound = limit[levels:].any() if len(limit) > levels else Const(0, 1), Signal(name=f"{name}_bound")
-        if len(limit) < levels:
-            levels = len(limit)
-            m.d.comb += bound.eq(~x[-(1 << levels) :].any())
+        free = limit[levels:].any() if len(limit) > levels else Const(0, 1)
+        levels = min(levels, len(limit))
     for k in reversed(range(levels)):
         step = 1 << k
         empty, move = Signal(name=f"{name}_empty_{k}"), Signal(name=f"{name}_move_{k}")
@@ -135,13 +135,9 @@ def normalised(m, x, kept, name, limit=None, fill=None, most=None):
         if limit is None:
             m.d.comb += move.eq(empty)
         else:
-            allowed, less, more = limit[k], Signal(name=f"{name}_free_{k}"), Signal(name=f"{name}_bound_{k}")
-            m.d.comb += [
-                move.eq(Mux(bound, allowed, empty & (free | allowed))),
-                less.eq(free | (~bound & ~empty & allowed)),
-                more.eq(bound | (~free & empty & ~allowed)),
-            ]
-            free, bound = less, more
+            known = Signal(name=f"{name}_free_{k}")
+            m.d.comb += [move.eq(empty & (free | limit[k])), known.eq(free | (limit[k] & ~empty))]
+            free = known
         left = min(len(level), kept + step - 1)
         drop = len(level) - left
         low, middle = level[: max(drop - step, 0)], level[max(drop - step, 0) : drop]

@@ -2,14 +2,17 @@
 
 import numpy as np
 
+from golden.float_arithmetic import multiply
+
 __all__ = ["boundary_codes", "boundary_tuples", "random_codes"]
 
 
-def random_codes(fmt, rng, count, columns):
+def random_codes(fmt, rng, count, columns, second=None):
     """Codes of any kind, `columns` arrays of `count`, most of them near enough to each other to interact.
 
     The first is anything. Products of the first two, and sums with the last, meet: exponents are drawn around those that
-    cancel, mantissas are often short (ties), next to those of another, or all ones.
+    cancel or make products subnormal, some are the least or the greatest; mantissas are often short (ties), a single bit, next
+    to those of another, or all ones. With `second`, all of the second are that code.
     """
     bits, top = fmt.mantissa_bits, (1 << fmt.exponent_bits) - 1
     mask = (1 << bits) - 1
@@ -18,9 +21,16 @@ def random_codes(fmt, rng, count, columns):
         m = rng.integers(0, mask, count, endpoint=True)
         short = m & (mask << rng.integers(0, bits, count, endpoint=True)) & mask
         runs = (mask >> rng.integers(0, bits, count, endpoint=True)) ^ (mask * rng.integers(0, 2, count))
-        return np.choose(rng.integers(0, 4, count), [m, m, short, runs])
+        single = 1 << rng.integers(0, bits, count)
+        return np.choose(rng.integers(0, 5, count), [m, m, short, runs, single])
 
     fields = [rng.integers(0, top, count, endpoint=True) for _ in range(columns)]
+    fields = [np.where(rng.random(count) < 0.04, rng.choice([0, top], count), field) for field in fields]
+    if second is not None:
+        fields[1][:] = second >> bits & top
+    if columns == 3:
+        small = fmt.bias - fields[1] + rng.integers(-bits - 3, 4, count)
+        fields[0] = np.where((rng.random(count) < 0.3) & (small >= 0), small, fields[0])
     near = rng.integers(-bits - 3, bits + 4, count)
     if columns == 3:  # the third near the product of the others
         fields[2] = np.where(rng.random(count) < 0.7, fields[0] + fields[1] - fmt.bias + near, fields[2])
@@ -29,11 +39,27 @@ def random_codes(fmt, rng, count, columns):
     parts = [mantissas() for _ in range(columns)]
     same = rng.random(count) < 0.2  # close to cancelling
     parts[-1] = np.where(same, (parts[0] + rng.integers(-2, 3, count)) & mask, parts[-1])
+    if second is not None:
+        parts[1][:] = second & mask
+    plain = rng.random(count) < 0.15  # few bits in each: what is exact
+    parts = [np.where(plain, part & mask & ~(mask >> 3), part) for part in parts]
+    tiny = rng.random(count) < 0.08  # the last is the least number, which decides a tie
+    fields[-1], parts[-1] = np.where(tiny, 0, fields[-1]), np.where(tiny, 1, parts[-1])
+    if columns == 3:
+        end = np.maximum(parts[1] & -parts[1], 1)  # the second's last bit; the first's is where the product is a tie
+        last = np.maximum((mask + 1 >> 1) // end, 1)
+        parts[0] = np.where(tiny, parts[0] & -last | last, parts[0])
     signs = rng.integers(0, 2, (columns, count))
-    return [
+    codes = [
         (np.clip(field, 0, top) << bits | m | s << (fmt.width - 1)).astype(np.int64)
         for field, m, s in zip(fields, parts, signs, strict=True)
     ]
+    if second is not None:
+        codes[1][:] = second
+    if columns == 3:  # what a rounded product lacks is left of them
+        rounded = fmt.encode(-multiply(fmt, *map(fmt.decode, codes[:2])))
+        codes[2] = np.where(rng.random(count) < 0.1, rounded, codes[2])
+    return codes
 
 
 def boundary_codes(fmt):

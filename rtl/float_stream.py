@@ -170,6 +170,9 @@ class FloatStream(Engine):
         return dict(zip(self.operands, random_codes(self.format, rng, values, len(self.operands)), strict=True))
 
     def directed(self, rng, amount=1):
+        """All tuples of zeros and some of all boundary cases; more of what `stimulus` draws."""
         columns = boundary_tuples(self.format, len(self.operands))
-        chosen = rng.integers(0, columns[0].size, 60 * amount)
-        return [dict(zip(self.operands, (column[chosen] for column in columns), strict=True))]
+        zeros = np.flatnonzero(np.all([column % self.format.sign == 0 for column in columns], axis=0))
+        chosen = np.concatenate([zeros, rng.permutation(columns[0].size)[: 60 * amount]])
+        boundary = dict(zip(self.operands, (column[chosen] for column in columns), strict=True))
+        return [boundary, self.stimulus(rng, values=150 * amount)]

@@ -57,4 +57,4 @@ def test_stimulus_holds_every_kind_of_number_in_some_draws():
     wild = [not np.isfinite(draw).all() for draw in draws]
     assert 0 < sum(wild) < 20 and all((draw == 0).any() for draw in draws)
     operands = engine.directed(rng, 3)
-    assert len(operands) == 6 and all(engine.check(each)["a"].shape[1] == 2 for each in operands)
+    assert len(operands) == 15 and all(engine.check(each)["a"].shape[1] == 2 for each in operands)

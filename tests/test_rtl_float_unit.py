@@ -50,9 +50,13 @@ def test_every_triple_of_five_bits():
     check(FIVE, ("fma",), every(5, 3))
 
 
-def test_narrow_and_lopsided_formats():
-    """The least exponent or mantissa, a mantissa longer than the exponents reach, and the other way round."""
+def test_the_narrowest_formats():
     check(["ieee_e2m1", "e2m1", "e2m1_ftz", "ieee_e2m1_ftz"], OPERATIONS, every(4, 3))
+
+
+@pytest.mark.long
+def test_lopsided_formats():
+    """A mantissa longer than the exponents reach, and the other way round."""
     wide = ["ieee_e2m9", "finite_e3m8_ftz", "ieee_e8m3"]
     columns = random_codes(parse("ieee_e2m9"), np.random.default_rng(0), 30_000, 3)
     directed = boundary_tuples(parse("ieee_e8m3"), 3)

@@ -62,7 +62,7 @@ def test_directed_cases_stand_at_every_boundary(name):
                        for case in cases}, engine.group  # fmt: skip
     else:
         sizes = {second for _, second in shapes}
-        step = engine.lanes if "lanes" in engine.settings() else engine.rows
+        step = next(value for key in ("lanes", "depth", "rows") if (value := engine.settings().get(key)))
         assert (1, 1) in shapes
     assert {1, step - 1, step, step + 1, 2 * step + 1} - {0} <= sizes
 
