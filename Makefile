@@ -1,7 +1,7 @@
 # The front door. Each target sets up what it needs, once, and says what it is doing.
 
 .DEFAULT_GOAL := help
-.PHONY: help list verilog test test-all synth mutate demo accuracy ristretto dpred tiles compression
+.PHONY: help list verilog test test-all synth mutate demo accuracy ristretto dpred tiles arrays compression
 .PHONY: mnist methods schemes tricks pruning bench docs clean
 .SILENT:
 
@@ -19,6 +19,7 @@ help:
 	echo "make ristretto                         the tables and figures of Ristretto for LeNet, in build/ristretto"
 	echo "make dpred                             traffic and speed-up of DPRed and bit-serial tiles on real networks, in build/dpred"
 	echo "make tiles                             LeNet through the Verilog of the bit-serial tiles, and what these cost, in build/tiles"
+	echo "make arrays                            area and power of arrays of integers and of floating point, in build/arrays"
 	echo "make compression                       LeNet by Deep Compression: pruned, shared, Huffman-coded, in build/compression"
 	echo "make mnist                             what narrow networks reach on MNIST, in build/mnist"
 	echo "make methods                           every method of narrow weights from one float network, in build/methods"
@@ -72,6 +73,9 @@ dpred: tools
 
 tiles: tools
 	$(PYTHON_BIN) -m studies tiles
+
+arrays: tools
+	$(PYTHON_BIN) -m studies arrays
 
 compression: tools
 	$(PYTHON_BIN) -m studies compression

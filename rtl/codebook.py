@@ -4,8 +4,8 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from rtl.pe import ProcessingElement
 from rtl.streams import packets, singles
+from rtl.sums import ExactSums
 from rtl.systolic import SystolicArray
 
 __all__ = ["CodebookArray"]
@@ -55,8 +55,7 @@ class CodebookArray(wiring.Component):
     """
 
     def __init__(self, *, a, entry, bits, acc_width, rows, cols):
-        element = ProcessingElement(a=a, w=entry, acc_width=acc_width)
-        self.array = SystolicArray(element=element, rows=rows, cols=cols)
+        self.array = SystolicArray(sums=ExactSums(a, entry, acc_width), rows=rows, cols=cols)
         self.blocks = self.array.blocks
         self.bits, self.cols = bits, cols
         super().__init__(

@@ -7,9 +7,9 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from golden.errors import InputError
-from golden.formats import UnitFormat, parse
+from golden.formats import Format, code_dtype, parse
 
-__all__ = ["Engine", "around", "parameter"]
+__all__ = ["Engine", "around", "checked_codes", "parameter"]
 
 
 def parameter(default, help, choices=None):
@@ -22,6 +22,17 @@ def around(*steps):
     return tuple(sorted({1, 2} | {n for step in steps for n in (step - 1, step, step + 1, 2 * step + 1) if n > 0}))
 
 
+def checked_codes(fmt, codes, key):
+    """`codes` of the format `fmt`, unsigned integers, as an array of the narrowest dtype; else `InputError`."""
+    codes = np.asarray(codes)
+    if codes.dtype.kind not in "iu":
+        raise InputError(f"{key} must be an array of integers, the codes of {fmt}, not {codes.dtype}")
+    outside = (codes < 0) | (codes >> fmt.width != 0)
+    if outside.any():
+        raise InputError(f"{key} holds {codes[outside].flat[0]}, codes of {fmt} are 0 to {(1 << fmt.width) - 1}")
+    return codes.astype(code_dtype(fmt.width))
+
+
 class Engine(ABC):
     """A configured datapath: a frozen dataclass whose fields are its parameters.
 
@@ -32,6 +43,7 @@ class Engine(ABC):
     results: tuple
     sizes: tuple  # names of the numbers that shape operands, as `stimulus` takes them
 
+    coded = False  # whether operands and results are codes of formats, not integers
     in_step = ("a", "w")  # inputs, if it has them, whose packets have the same beats, so that either may end them
 
     @property
@@ -106,6 +118,15 @@ class Engine(ABC):
         """Parts worth measuring on their own: {name: component with plain ports}."""
         return {}
 
+    def checked(self, key, operand):
+        """An operand that has a format, as an array, if the format holds it; else `InputError`."""
+        fmt = getattr(self, key)
+        return checked_codes(fmt, operand, key) if self.coded else fmt.check(operand, key)
+
+    def codes(self, key, operand):
+        """The codes of an operand that has a format."""
+        return operand if self.coded else getattr(self, key).codes(operand)
+
     def require(self, operands):
         """Refuse `operands` whose keys are not the engine's."""
         if set(operands) != set(self.operands):
@@ -137,8 +158,8 @@ class Engine(ABC):
                     raise InputError(f"{name} must be {' or '.join(choices)}, not {value!r}")
                 values[name] = value
                 continue
-            if issubclass(field.type, UnitFormat):
-                values[name] = value if isinstance(value, UnitFormat) else parse(value)
+            if issubclass(field.type, Format):
+                values[name] = value if isinstance(value, Format) else parse(value)
                 continue
             try:
                 values[name] = int(value) if isinstance(value, str) else operator.index(value)

@@ -4,28 +4,35 @@ from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["FloatAdder", "float_sum"]
+from rtl.float_parts import aligned, coded, normalised, supported, taken_apart
+from rtl.stages import uncut
+
+__all__ = ["ADD_CUTS", "FloatAdder", "float_add"]
 
 EXTRA = 3  # bits kept below the mantissa: one that rounds, one that a shift to the left brings up, one for all others
+ADD_CUTS = ("added", "aligned", "normalised")  # where `float_add` can be cut by registers, the most useful cut first
 
 
-def float_sum(m, fmt, x, y):
-    """The code of ``x + y`` in the format `fmt`, rounded to nearest, ties to even; no latency.
+def float_add(m, fmt, x, y, *, cut=uncut, tame=False):
+    """The code of ``x + y`` in the format `fmt`, as `golden.float_arithmetic.add` has it; no latency unless it is cut.
 
-    The operand of less magnitude is shifted right to the exponent of the other, what is lost remembered in its last bit; the sum
-    is shifted left until its first bit is on top, and rounded. Exponent and mantissa are one number, in which a
-    mantissa that rounds up beyond its end counts the exponent up.
+    The operand of less magnitude is shifted right to the exponent of the other, what is lost remembered in a last bit; the
+    sum is shifted left until its first bit is on top, or as far as its exponent allows, and rounded.
 
     Parameters
     ----------
     m : Module
         Where the logic goes.
     fmt : golden.formats.Float
-        Its exponent and mantissa bits are used: any of at least 2.
+        Of at least 2 exponent bits, with rules "ieee" or "finite".
     x, y : Value
-        Codes of normal numbers or of 0, with 0 as exponent *and* mantissa. Subnormal numbers, infinity and NaN are
-        neither taken nor made: the sum must be 0 or a normal number.
+        Codes.
+    cut : callable
+        See `rtl.stages.uncut`; places as in `ADD_CUTS`.
+    tame : bool
+        Whether operands and sum are known to be 0, which then has no sign, or normal numbers: nothing else is provided for.
     """
+    supported(fmt)
     bits, unsigned = fmt.mantissa_bits, fmt.width - 1
     swap, subtract = Signal(name="swap"), Signal(name="subtract")
     more, less, negative = Signal(unsigned, name="more"), Signal(unsigned, name="less"), Signal(name="negative")
@@ -36,47 +43,40 @@ def float_sum(m, fmt, x, y):
         negative.eq(Mux(swap, y[-1], x[-1])),
         subtract.eq(x[-1] ^ y[-1]),
     ]
+    augend, addend = (taken_apart(m, fmt, Cat(part, negative), name, tame) for part, name in ((more, "more"), (less, "less")))
     distance = Signal(fmt.exponent_bits, name="distance")
-    m.d.comb += distance.eq((more[bits:] - less[bits:])[: fmt.exponent_bits])
+    m.d.comb += distance.eq((augend.exponent - addend.exponent)[: fmt.exponent_bits])
+    near, lost = aligned(m, addend.significand, distance, bits + EXTRA, "aligned")
+    infinite = nan = None
+    if fmt.infinite and not tame:  # of more magnitude is what is not finite
+        infinite, nan = augend.infinite, augend.nan | (augend.infinite & addend.infinite & subtract)
+    whole, near, *rest = cut(
+        m, "aligned", augend.significand, Cat(lost, near), augend.exponent, subtract, negative, infinite, nan
+    )
 
-    aligned = Cat(Const(0, EXTRA), less[:bits], less[bits:].any())
-    length = len(aligned)
-    levels = min((length - 1).bit_length(), fmt.exponent_bits)
-    for k in range(levels):
-        step = min(1 << k, length)
-        moved = Signal(length, name=f"aligned_{k}")
-        m.d.comb += moved.eq(Mux(distance[k], Cat(aligned[: step + 1].any(), aligned[step + 1 :], Const(0, step)), aligned))
-        aligned = moved
-    far = distance[levels:].any() if levels < fmt.exponent_bits else Const(0, 1)
-    near = Signal(length, name="near")
-    m.d.comb += near.eq(aligned & (~far).replicate(length))  # what is that far away changes no sum
-
+    length = len(near)
     total = Signal(length + 1, name="sum")
-    augend = Cat(Const(0, EXTRA), more[:bits], more[bits:].any(), Const(0, 1))
-    addend = Cat(near, Const(0, 1)) ^ subtract.replicate(length + 1)
-    m.d.comb += total.eq(((augend + addend)[: length + 1] + subtract)[: length + 1])
+    first = Cat(Const(0, length - len(whole)), whole, Const(0, 1))
+    second = Cat(near, Const(0, 1)) ^ rest[1].replicate(length + 1)
+    m.d.comb += total.eq(((first + second)[: length + 1] + rest[1])[: length + 1])
+    total, exponent, *rest = cut(m, "added", total, *rest)
 
-    level, zeros = total, []
-    for k in reversed(range(length.bit_length())):
-        step = 1 << k
-        empty, moved = Signal(name=f"empty_{k}"), Signal(length + 1, name=f"normal_{k}")
-        m.d.comb += [
-            empty.eq(~level[-step:].any()),
-            moved.eq(Mux(empty, Cat(Const(0, step), level[:-step]), level)),
-        ]
-        level, zeros = moved, [empty, *zeros]
-    exponent, up, code = Signal(fmt.exponent_bits, name="exponent"), Signal(name="up"), Signal(unsigned, name="code")
-    below = level[: -1 - bits]
-    m.d.comb += [
-        exponent.eq(((more[bits:] + 1)[: fmt.exponent_bits] - Cat(zeros))[: fmt.exponent_bits]),
-        up.eq(below[-1] & Cat(below[:-1], level[-1 - bits]).any()),
-        code.eq((Cat(level[-1 - bits : -1], exponent) + up)[:unsigned]),
-    ]
-    return Cat(code, negative) & level[-1].replicate(fmt.width)
+    below = fmt.flush and not tame
+    normal = normalised(m, total, bits + 2, "normal", None if tame or below else exponent)
+    level, some, exponent, subtract, negative, infinite, nan = cut(
+        m, "normalised", normal.level, normal.some, normal.reduced(m, exponent, below, "exponent"), *rest
+    )
+    significand, up = level[1:], Signal(name="up")
+    m.d.comb += up.eq(level[0] & (some | significand[0]))
+    code = coded(m, fmt, significand, up, exponent, infinite=infinite, nan=nan, tame=tame)
+    if tame:
+        return Cat(code, negative & significand[-1])
+    positive = subtract & ~significand.any()  # what is lost in the shift is less than an operand: only then it is 0
+    return Cat(code, negative & ~(positive if nan is None else positive | nan))
 
 
 class FloatAdder(wiring.Component):
-    """``total = x + y`` a cycle later, of codes of `fmt`; see `float_sum`.
+    """``total = x + y`` a cycle later, of codes of `fmt` that are 0 or normal numbers, as their sum must be; see `float_add`.
 
     Parameters
     ----------
@@ -90,6 +90,6 @@ class FloatAdder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         kept = Signal(self.fmt.width, name="kept", reset_less=True)
-        m.d.sync += kept.eq(float_sum(m, self.fmt, self.x, self.y))
+        m.d.sync += kept.eq(float_add(m, self.fmt, self.x, self.y, tame=True))
         m.d.comb += self.total.eq(kept)
         return m

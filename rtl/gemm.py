@@ -1,5 +1,6 @@
 """GEMM on the systolic array: its parameters, beats, cycles and golden function."""
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,9 +12,10 @@ from golden.systolic import SystolicShape, systolic_cycles
 from rtl.beats import Beats, unpack_fields
 from rtl.engine import Engine, around, parameter
 from rtl.pe import ProcessingElement
+from rtl.sums import ExactSums
 from rtl.systolic import SystolicArray
 
-__all__ = ["SystolicGemm", "assemble", "checked_matrices", "random_integers", "tile"]
+__all__ = ["ArrayGemm", "SystolicGemm", "assemble", "checked_matrices", "random_integers", "tile"]
 
 
 def tile(a, w, shape):
@@ -39,38 +41,33 @@ def tile(a, w, shape):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SystolicGemm(Engine):
+class ArrayGemm(Engine):
     """``y = a @ w``, tile by tile; see `SystolicArray` for its streams and `systolic_cycles` for its cycles."""
 
     rows: int = parameter(8, "rows of PEs: elements of a tile along M, 1 to 64")
     cols: int = parameter(8, "columns of PEs: elements of a tile along N, 1 to 64")
-    a: UnitFormat = parameter(
-        Integer(8, signed=False), "format of the activations: integers, minifloats to 16 bits, powers of two with a zero"
-    )
-    acc_width: int = parameter(32, "bits of an accumulator, enough for one product to 64")
-    w: UnitFormat = field(default=Ternary())  # given by the target
 
     operands = ("a", "w")
     results = ("y",)
     sizes = ("m", "k", "n")
 
-    def __post_init__(self):
-        zero = isinstance(self.a, (Integer, Minifloat)) or isinstance(self.a, PowerOfTwo) and self.a.zero
-        if not zero or self.a.width > 16:
-            allowed = "integers, minifloats or powers of two with a zero, of up to 16 bits"
-            raise InputError(f"a must be {allowed}, not {self.a}")
-        if not 2 <= self.acc_width <= 64:
-            raise InputError(f"acc_width must be 2 to 64, not {self.acc_width}")
-        self.shape, self.spec(1)
+    @property
+    @abstractmethod
+    def sums(self):
+        """What a PE keeps: `rtl.sums`."""
+
+    @abstractmethod
+    def spec(self, k):
+        """What a GEMM with sums of `k` products computes."""
+
+    @abstractmethod
+    def values(self, codes):
+        """The results in codes of sums."""
 
     @property
     def shape(self):
         """Size of the array."""
         return SystolicShape(rows=self.rows, cols=self.cols)
-
-    def spec(self, k):
-        """What a GEMM with sums of `k` products computes."""
-        return GemmSpec(a=self.a, w=self.w, k=k, accumulate=Exact(self.acc_width))
 
     @property
     def boundaries(self):
@@ -81,19 +78,13 @@ class SystolicGemm(Engine):
         return {"unit": "MAC", "per_cycle": self.rows * self.cols}
 
     def component(self):
-        return SystolicArray(element=self.element(), rows=self.rows, cols=self.cols)
-
-    @property
-    def widths(self):
-        """Bits of what an element takes from the west, from the north, and adds up."""
-        return self.a.width, self.w.width, self.acc_width
-
-    def element(self, **settings):
-        """A processing element."""
-        return ProcessingElement(a=self.a, w=self.w, acc_width=self.acc_width, **settings)
+        return SystolicArray(sums=self.sums, rows=self.rows, cols=self.cols)
 
     def parts(self):
-        return {"pe": self.element(), "pe_without_exit": self.element(exit=False)}
+        return {
+            "pe": ProcessingElement(sums=self.sums),
+            "pe_without_exit": ProcessingElement(sums=self.sums, exit=False),
+        }
 
     @property
     def latency(self):
@@ -101,23 +92,19 @@ class SystolicGemm(Engine):
 
     @property
     def flip_flops(self):
-        a, w, sums = self.widths
+        a, w, total = self.sums.a.width, self.sums.w.width, self.sums.width
         skew = a * self.rows * (self.rows - 1) // 2 + w * self.cols * (self.cols - 1) // 2
-        deskew = sums * self.cols * (self.cols - 1) // 2
+        deskew = total * self.cols * (self.cols - 1) // 2
         control = 2 + (self.rows - 1) + (self.rows + self.cols - 1)
-        return self.rows * self.cols * (a + w + 1 + sums) + skew + deskew + control
+        return self.rows * self.cols * (a + w + 1 + total) + skew + deskew + control
 
     def check(self, operands):
         self.require(operands)
         return checked_matrices(self, operands)
 
-    def golden(self, operands):
-        return {"y": gemm(self.spec(operands["a"].shape[1]), operands["a"], operands["w"])}
-
     def pack(self, operands):
-        a, w = self.a.codes(operands["a"]), self.w.codes(operands["w"])
-        a, w = tile(a, w, self.shape)
-        return {"a": Beats.of_packets(a, self.a.width), "w": Beats.of_packets(w, self.w.width)}
+        a, w = tile(*(self.codes(key, operands[key]) for key in ("a", "w")), self.shape)
+        return {"a": Beats.of_packets(a, self.sums.a.width), "w": Beats.of_packets(w, self.sums.w.width)}
 
     def tiles(self, operands):
         """Tiles of the result: (along M, along N)."""
@@ -129,13 +116,45 @@ class SystolicGemm(Engine):
 
     def unpack(self, operands, beats):
         down, across = self.tiles(operands)
-        y = Integer(self.acc_width, signed=True)
-        [codes] = unpack_fields(beats["y"].data, self.cols, self.acc_width)
-        return {"y": assemble(y.integers(codes), down, across, operands["a"].shape[0], operands["w"].shape[1])}
+        [codes] = unpack_fields(beats["y"].data, self.cols, self.sums.width)
+        return {"y": assemble(self.values(codes), down, across, operands["a"].shape[0], operands["w"].shape[1])}
 
     def cycles(self, operands):
         down, across = self.tiles(operands)
         return systolic_cycles(self.shape, np.full(down * across, operands["a"].shape[1]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystolicGemm(ArrayGemm):
+    """An `ArrayGemm` of integers, exact."""
+
+    a: UnitFormat = parameter(
+        Integer(8, signed=False), "format of the activations: integers, minifloats to 16 bits, powers of two with a zero"
+    )
+    acc_width: int = parameter(32, "bits of an accumulator, enough for one product to 64")
+    w: UnitFormat = field(default=Ternary())  # given by the target
+
+    def __post_init__(self):
+        zero = isinstance(self.a, (Integer, Minifloat)) or isinstance(self.a, PowerOfTwo) and self.a.zero
+        if not zero or self.a.width > 16:
+            allowed = "integers, minifloats or powers of two with a zero, of up to 16 bits"
+            raise InputError(f"a must be {allowed}, not {self.a}")
+        if not 2 <= self.acc_width <= 64:
+            raise InputError(f"acc_width must be 2 to 64, not {self.acc_width}")
+        self.shape, self.spec(1)
+
+    @property
+    def sums(self):
+        return ExactSums(self.a, self.w, self.acc_width)
+
+    def spec(self, k):
+        return GemmSpec(a=self.a, w=self.w, k=k, accumulate=Exact(self.acc_width))
+
+    def values(self, codes):
+        return Integer(self.acc_width, signed=True).integers(codes)
+
+    def golden(self, operands):
+        return {"y": gemm(self.spec(operands["a"].shape[1]), operands["a"], operands["w"])}
 
     def stimulus(self, rng, m=None, k=None, n=None):
         m = rng.integers(1, 3 * self.rows) if m is None else m
@@ -146,7 +165,7 @@ class SystolicGemm(Engine):
 
 def checked_matrices(engine, operands):
     """`a` and `w` of `operands`, if they are matrices with a common K, none empty, and every sum of `engine` fits."""
-    a, w = (getattr(engine, key).check(operands[key], key) for key in ("a", "w"))
+    a, w = (engine.checked(key, operands[key]) for key in ("a", "w"))
     for key, matrix in (("a", a), ("w", w)):
         if matrix.ndim != 2 or 0 in matrix.shape:
             raise InputError(f"{key} must be a matrix that is not empty, not of shape {list(matrix.shape)}")

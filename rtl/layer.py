@@ -4,9 +4,9 @@ from amaranth import Module
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from rtl.pe import ProcessingElement
 from rtl.requant import RequantPipeline, parameter_layout
 from rtl.streams import packets, singles
+from rtl.sums import ExactSums
 from rtl.systolic import SystolicArray
 
 __all__ = ["SystolicLayer"]
@@ -28,8 +28,7 @@ class SystolicLayer(wiring.Component):
     """
 
     def __init__(self, *, a, w, rows, cols, spec):
-        element = ProcessingElement(a=a, w=w, acc_width=spec.x.width)
-        self.array = SystolicArray(element=element, rows=rows, cols=cols)
+        self.array = SystolicArray(sums=ExactSums(a, w, spec.x.width), rows=rows, cols=cols)
         self.requantiser = RequantPipeline(spec=spec, lanes=cols)
         self.blocks = self.array.blocks | self.requantiser.blocks
         super().__init__(

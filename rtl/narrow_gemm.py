@@ -12,9 +12,9 @@ from rtl.beats import Beats, pack_fields, unpack_fields
 from rtl.codebook import CodebookArray
 from rtl.engine import around, parameter
 from rtl.gemm import SystolicGemm, assemble, random_integers, tile
-from rtl.pe import ProcessingElement
-from rtl.ttq import TwoSumElement
-from rtl.xnor import XnorArray, XnorElement
+from rtl.sums import ExactSums
+from rtl.ttq import TwoSums
+from rtl.xnor import CountSums, XnorArray
 
 __all__ = ["CodebookGemm", "LogGemm", "TtqGemm", "XnorGemm"]
 
@@ -66,11 +66,13 @@ class XnorGemm(SystolicGemm):
         return {"unit": "MAC", "per_cycle": self.rows * self.cols * self.lanes}
 
     @property
-    def widths(self):
-        return self.lanes, self.lanes, self.acc_width - 1
+    def sums(self):
+        return CountSums(self.lanes, self.acc_width - 1)
 
-    def element(self, **settings):
-        return XnorElement(lanes=self.lanes, count_width=self.acc_width - 1, **settings)
+    def unpack(self, operands, beats):
+        [codes] = unpack_fields(beats["y"].data, self.cols, self.acc_width)
+        m, n = operands["a"].shape[0], operands["w"].shape[1]
+        return {"y": assemble(self.values(codes), *self.tiles(operands), m, n)}
 
     def component(self):
         return XnorArray(lanes=self.lanes, acc_width=self.acc_width, rows=self.rows, cols=self.cols)
@@ -133,11 +135,8 @@ class TtqGemm(SystolicGemm):
         return GemmSpec(a=self.a, w=mask, k=k, accumulate=Exact(self.acc_width))
 
     @property
-    def widths(self):
-        return self.a.width, self.w.width, 2 * self.acc_width
-
-    def element(self, **settings):
-        return TwoSumElement(a=self.a, acc_width=self.acc_width, **settings)
+    def sums(self):
+        return TwoSums(self.a, self.acc_width)
 
     def golden(self, operands):
         a, w, spec = operands["a"], operands["w"], self.spec(operands["a"].shape[1])
@@ -186,11 +185,8 @@ class CodebookGemm(SystolicGemm):
         return GemmSpec(a=self.a, w=self.entry, k=k, accumulate=Exact(self.acc_width))
 
     @property
-    def widths(self):
-        return self.a.width, self.entry.width, self.acc_width
-
-    def element(self, **settings):
-        return ProcessingElement(a=self.a, w=self.entry, acc_width=self.acc_width, **settings)
+    def sums(self):
+        return ExactSums(self.a, self.entry, self.acc_width)
 
     def component(self):
         size = {"rows": self.rows, "cols": self.cols}
@@ -218,7 +214,9 @@ class CodebookGemm(SystolicGemm):
     def pack(self, operands):
         tiles = int(np.prod(self.tiles(operands)))
         t = np.tile(pack_fields((self.entry.codes(operands["t"])[None], self.entry.width)), (tiles, 1))
-        return super().pack(operands) | {"t": Beats(t, np.ones(tiles, bool))}
+        a, w = tile(*(self.codes(key, operands[key]) for key in ("a", "w")), self.shape)
+        beats = {"a": Beats.of_packets(a, self.a.width), "w": Beats.of_packets(w, self.bits)}
+        return beats | {"t": Beats(t, np.ones(tiles, bool))}
 
     def cycles(self, operands):
         return super().cycles(operands) + 1

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from rtl.blocks import place
 from rtl.control import FrontControl
+from rtl.pe import ProcessingElement
 from rtl.streams import packets
 
 __all__ = ["SystolicArray"]
@@ -24,7 +25,7 @@ class Mesh(wiring.Component):
     ----------
     block : str
         Name of the module of a processing element.
-    element : Element
+    element : ProcessingElement
         Gives the ports of that module.
     rows, cols : int
 
@@ -42,14 +43,15 @@ class Mesh(wiring.Component):
 
     def __init__(self, *, block, element, rows, cols):
         self.block, self.element, self.rows, self.cols = block, element, rows, cols
+        sums = element.sums
         super().__init__(
             {
                 "clk": In(1),
                 "run": In(1),
-                "a": In(data.ArrayLayout(len(element.a), rows)),
-                "w": In(data.ArrayLayout(len(element.w), cols)),
+                "a": In(data.ArrayLayout(sums.a.width, rows)),
+                "w": In(data.ArrayLayout(sums.w.width, cols)),
                 "first": In(1),
-                "y": Out(data.ArrayLayout(len(element.leaving_n), cols)),
+                "y": Out(data.ArrayLayout(sums.width, cols)),
             }
         )
 
@@ -96,9 +98,7 @@ class Mesh(wiring.Component):
 
 
 class SystolicArray(wiring.Component):
-    """Matrix multiplication ``y[m, n] = sum over k of a[m, k] * w[k, n]``, tile by tile, output-stationary.
-
-    What a product is, and what is summed up, is the element's matter.
+    """Matrix multiplication ``y[m, n] = sum over k of a[m, k] * w[k, n]``, tile by tile, output-stationary, k ascending.
 
     A beat of `a` and a beat of `w`, taken together, are one k-step of a tile; ``last`` on either ends the tile. The
     sums of a tile leave as `rows` beats of `y`, row 0 first, ``last`` on the final one. They leave behind the front of
@@ -110,8 +110,9 @@ class SystolicArray(wiring.Component):
 
     Parameters
     ----------
-    element : Element
-        A processing element. Its sums wrap; a `GemmSpec` says for which K they never do.
+    sums : ExactSums or FusedSums
+        Formats of operands and sums, and how these are added up. Exact ones wrap; a `GemmSpec` says for which K they
+        never do.
     rows, cols : int
         Size of the array, 1 to 64 each.
 
@@ -122,19 +123,19 @@ class SystolicArray(wiring.Component):
     w : In(stream)
         `cols` codes a beat.
     y : Out(stream)
-        `cols` sums a beat, two's complement.
+        `cols` sums a beat: two's complement, or codes.
 
     Source: Mishra and Marr, WRPN & Apprentice, section 3.
     """
 
-    def __init__(self, *, element, rows, cols):
-        self.rows, self.cols = rows, cols
-        self.blocks = {"pe": element}
+    def __init__(self, *, sums, rows, cols):
+        self.sums, self.rows, self.cols = sums, rows, cols
+        self.blocks = {"pe": ProcessingElement(sums=sums)}
         super().__init__(
             {
-                "a": In(packets(data.ArrayLayout(len(element.a), rows))),
-                "w": In(packets(data.ArrayLayout(len(element.w), cols))),
-                "y": Out(packets(data.ArrayLayout(len(element.leaving_n), cols))),
+                "a": In(packets(data.ArrayLayout(sums.a.width, rows))),
+                "w": In(packets(data.ArrayLayout(sums.w.width, cols))),
+                "y": Out(packets(data.ArrayLayout(sums.width, cols))),
             }
         )
 
@@ -147,8 +148,9 @@ class SystolicArray(wiring.Component):
         m.submodules.mesh = mesh
         m.submodules.control = EnableInserter(run)(control)
 
-        idle = Cat(Const(element.idle, len(element.w)) for _ in range(self.cols))
         offered = self.a.valid & self.w.valid
+        fields = zip(self.sums.idle, (self.sums.a, self.sums.w), (self.rows, self.cols))
+        idle_a, idle_w = (Cat(Const(code, fmt.width) for _ in range(count)) for code, fmt, count in fields)
         enters = Signal()
         m.d.comb += [
             run.eq(~self.y.valid | self.y.ready),
@@ -160,8 +162,8 @@ class SystolicArray(wiring.Component):
             self.a.ready.eq(run & control.open & self.w.valid),
             self.w.ready.eq(run & control.open & self.a.valid),
             mesh.first.eq(control.first),
-            mesh.a.eq(Mux(enters, self.a.payload.data.as_value(), 0)),  # in a bubble 0 is added
-            mesh.w.eq(Mux(enters, self.w.payload.data.as_value(), idle)),  # times a number: an idle port may be unknown
+            mesh.a.eq(Mux(enters, self.a.payload.data.as_value(), idle_a)),  # in a bubble sums stay as they are,
+            mesh.w.eq(Mux(enters, self.w.payload.data.as_value(), idle_w)),  # though an idle port may be unknown
             self.y.valid.eq(control.leaving),
             self.y.payload.data.eq(mesh.y),
             self.y.payload.last.eq(control.leaving_last),

@@ -6,6 +6,8 @@ from golden.errors import InputError
 from golden.formats import PowerOfTwo, parse
 from rtl.bitserial import ParallelTile
 from rtl.dpred import DpredDecode, DpredEncode
+from rtl.float_gemm import FloatGemm
+from rtl.float_stream import FloatStream
 from rtl.gemm import SystolicGemm
 from rtl.loom import Loom
 from rtl.mac_tree import DynamicTree, FixedTree, MinifloatTree
@@ -141,6 +143,20 @@ TARGETS = {
             ),
         ),
         Target(
+            name="fp32_gemm",
+            summary="systolic array, FP32 by IEEE 754, a fused multiply-adder an element",
+            make=FloatGemm,
+            fixed={"format": parse("fp32")},
+            bench=({"rows": 2, "cols": 2}, {}),
+        ),
+        Target(
+            name="fp16_gemm",
+            summary="systolic array, FP16 by IEEE 754, a fused multiply-adder an element",
+            make=FloatGemm,
+            fixed={"format": parse("fp16")},
+            bench=({"rows": 2, "cols": 3}, {}),
+        ),
+        Target(
             name="requant",
             summary="requantisation of accumulators, streaming",
             make=StreamRequant,
@@ -198,6 +214,46 @@ TARGETS = {
                 {"lanes": 3, "a": "e5m2", "w": "e4m3", "bias": "fp16", "y": "e3m2", "longest": 50},
                 {},
             ),
+        ),
+        Target(
+            name="float_add",
+            summary="floating-point sums, IEEE 754 at any width",
+            make=FloatStream,
+            fixed={"operation": "add"},
+            bench=(
+                {"format": "ieee_e4m3", "stages": 2},
+                {"format": "fp16_ftz", "lanes": 3, "stages": 3},
+                {},
+            ),
+        ),
+        Target(
+            name="float_multiply",
+            summary="floating-point products",
+            make=FloatStream,
+            fixed={"operation": "multiply"},
+            bench=(
+                {"format": "ieee_e4m3", "stages": 1},
+                {"format": "finite_e5m2_ftz", "lanes": 3, "stages": 2},
+                {},
+            ),
+        ),
+        Target(
+            name="float_fma",
+            summary="floating-point fused multiply-add",
+            make=FloatStream,
+            fixed={"operation": "fma"},
+            bench=(
+                {"format": "ieee_e4m3", "stages": 2},
+                {"format": "finite_e3m4_ftz", "lanes": 3, "stages": 3},
+                {},
+            ),
+        ),
+        Target(
+            name="float_compare",
+            summary="floating-point comparison: less, equal, greater",
+            make=FloatStream,
+            fixed={"operation": "compare"},
+            bench=({"format": "ieee_e4m3", "stages": 1}, {}),
         ),
         Target(
             name="dpred_encoder",

@@ -1,39 +1,58 @@
 """Products of signs: xnor and popcount, as elements of the systolic array and around it."""
 
+from dataclasses import dataclass
+
 from amaranth import Cat, Const, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from rtl.arithmetic import add_narrow
-from rtl.pe import Element
 from rtl.popcount import popcount
 from rtl.streams import packets, singles
 from rtl.systolic import SystolicArray
 
-__all__ = ["XnorArray", "XnorElement"]
+__all__ = ["CountSums", "XnorArray"]
 
 
-class XnorElement(Element):
-    """`lanes` products of -1 and +1 a cycle: ``sum <- (0 if first else sum) + popcount(a xnor w)``.
+@dataclass(frozen=True)
+class Lanes:
+    """So many signs side by side, as one operand."""
 
-    The sum counts the products that are +1: ``dot = 2 * sum - n`` where n is the number of products. An operand of all
-    0 beside one of all 1 counts nothing.
+    width: int
+
+
+@dataclass(frozen=True)
+class CountSums:
+    """``sum + popcount(a xnor w)``: how many of `lanes` products of -1 and +1 are +1; no latency.
+
+    ``dot = 2 * sum - n`` where n is the number of products. An operand of all 0 beside one of all 1 counts nothing.
 
     Parameters
     ----------
     lanes : int
         Products a cycle, at least 1.
-    count_width : int
+    width : int
         Bits of the sum, enough to count `lanes`.
 
     Source: Rastegari and others, XNOR-Net, section 3.2; Courbariaux and others, Binarized Neural Networks.
     """
 
-    def __init__(self, *, lanes, count_width, exit=True):
-        self.idle = (1 << lanes) - 1
-        super().__init__(a_width=lanes, w_width=lanes, sum_width=count_width, exit=exit)
+    lanes: int
+    width: int
 
-    def step(self, m, kept, x, y):
+    @property
+    def a(self):
+        return Lanes(self.lanes)
+
+    @property
+    def w(self):
+        return Lanes(self.lanes)
+
+    @property
+    def idle(self):
+        return 0, (1 << self.lanes) - 1
+
+    def step(self, m, x, y, kept):
         equal = Signal(len(x), name="equal")
         m.d.comb += equal.eq(~(x ^ y))
         counted = popcount(m, equal[:-1], "count") if len(x) > 1 else Const(0, 0)
@@ -43,7 +62,7 @@ class XnorElement(Element):
 class XnorArray(wiring.Component):
     """``y[m, n] = sum over k of a[m, k] * w[k, n]`` of -1 and +1, tile by tile, `lanes` products a k-step.
 
-    A `SystolicArray` of `XnorElement`, behind which ``2 * count - n`` makes sums of the counts of its products that
+    A `SystolicArray` of `CountSums`, behind which ``2 * count - n`` makes sums of the counts of its products that
     are +1. What fills a tile's last k-step is code 0 in `a` and code 1 in `w`: it is not counted, and n leaves it out.
     Cycles are those of the array, for as many k-steps: the subtraction adds none.
 
@@ -70,8 +89,7 @@ class XnorArray(wiring.Component):
 
     def __init__(self, *, lanes, acc_width, rows, cols):
         self.acc_width, self.cols = acc_width, cols
-        element = XnorElement(lanes=lanes, count_width=acc_width - 1)
-        self.array = SystolicArray(element=element, rows=rows, cols=cols)
+        self.array = SystolicArray(sums=CountSums(lanes, acc_width - 1), rows=rows, cols=cols)
         self.blocks = self.array.blocks
         super().__init__(
             {

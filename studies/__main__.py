@@ -14,7 +14,7 @@ TRAINED = {  # name, which is that of the module too → what the page is about
     "tricks": "tricks that train ternary networks",
     "pruning": "pruning by magnitude and by energy",
 }
-FOLDERS = {name: Path("build") / name for name in ("ristretto", "dpred", "tiles", "datapaths", "compression", *TRAINED)}
+FOLDERS = {name: Path("build") / name for name in ("ristretto", "dpred", "tiles", "arrays", "datapaths", "compression", *TRAINED)}
 DOCS = Path("docs")
 
 
@@ -43,6 +43,13 @@ def run_dpred(given, folder):
 def run_tiles(given, folder):
     """The page of LeNet on the Verilog of bit-serial tiles, and what these cost."""
     from studies.tiles import write
+
+    return [write(BUILD, folder)]
+
+
+def run_arrays(given, folder):
+    """The page of what arrays of integers and of floating point cost."""
+    from studies.arrays import write
 
     return [write(BUILD, folder)]
 
@@ -87,11 +94,13 @@ def main():
     dpred.set_defaults(run=run_dpred)
     tiles = commands.add_parser("tiles", help=f"LeNet on bit-serial tiles, and their cost, into {FOLDERS['tiles']}")
     tiles.set_defaults(run=run_tiles)
+    arrays = commands.add_parser("arrays", help=f"area and power of arrays by kind of number, into {FOLDERS['arrays']}")
+    arrays.set_defaults(run=run_arrays)
     datapaths = commands.add_parser("datapaths", help=f"cost of arrays of narrow weights, into {FOLDERS['datapaths']}")
     datapaths.set_defaults(run=run_datapaths)
     compression = commands.add_parser("compression", help=f"LeNet by Deep Compression, into {FOLDERS['compression']}")
     compression.set_defaults(run=run_compression)
-    studies = [ristretto, dpred, tiles, datapaths, compression]
+    studies = [ristretto, dpred, tiles, arrays, datapaths, compression]
     for name, what in TRAINED.items():
         studies.append(commands.add_parser(name, help=f"{what}, into {FOLDERS[name]}"))
         longer = studies[-1].add_mutually_exclusive_group()

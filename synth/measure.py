@@ -12,6 +12,7 @@ import numpy as np
 from amaranth.hdl import Shape
 from amaranth.lib.wiring import In
 
+from golden.formats import Format
 from rtl.generate import generate
 from rtl.verilog import emit
 from synth import fpga
@@ -202,9 +203,8 @@ def port_values(view, rng, operands):
         if member.flow != In:
             continue
         width = Shape.cast(member.shape).width
-        fmt = getattr(view.engine, name, None)
-        if name in operands and hasattr(fmt, "codes"):
-            values[name] = np.resize(rng.permutation(fmt.codes(operands[name]).reshape(-1)), PART_CYCLES)
+        if name in operands and isinstance(getattr(view.engine, name, None), Format):
+            values[name] = np.resize(rng.permutation(view.engine.codes(name, operands[name]).reshape(-1)), PART_CYCLES)
         elif name == "first":
             values[name] = np.arange(PART_CYCLES) % SIZES["k"] == 0
         else:

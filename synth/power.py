@@ -71,7 +71,8 @@ def power(mapped, library, activity, period_ns):
         path.write_text(mapped.verilog.read_text() + wrapper(mapped, inputs, library))
         commands = Path(folder) / "activity.tcl"
         commands.write_text("\n".join(lines) + "\n")
-        around = replace(mapped, top="narrowgate_power", verilog=path)
+        ports = {clock_of(mapped): {"direction": "input"}} | mapped.netlist["ports"]
+        around = replace(mapped, top="narrowgate_power", verilog=path, netlist=mapped.netlist | {"ports": ports})
         script = setup(around, library, inside="core/") + SCRIPT.format(period=period_ns, activity=commands)
         text = sta(script + "\n".join(f"report_power -digits 9 -instances in_{n}" for n in range(len(inputs))))
     groups = {name: watts(re.search(rf"^{name}\s+{WATTS}", text, re.M).groups()) for name in ("Sequential", "Total")}
@@ -120,16 +121,21 @@ def by_bit(mapped, activity):
     return known
 
 
+def clock_of(mapped):
+    """The clock of a netlist, or for one without registers that of those around it."""
+    return next((name for name in CLOCKS if name in mapped.netlist["ports"]), CLOCKS[-1])
+
+
 def wrapper(mapped, inputs, library):
     """Verilog of a module around the netlist, with a register before each of its inputs."""
     register = library.register
     state = register.state.attributes
     outer = {name: f"port_{number}" for number, name in enumerate(mapped.netlist["ports"])}
+    clock = clock_of(mapped)
     outer |= {name: name for name in CLOCKS if name in outer}
-    clock = next((name for name in CLOCKS if name in outer), None)
     inner = outer | {name: f"held_{number}" for number, (name, _) in enumerate(inputs)}
-    lines = [f"module narrowgate_power({', '.join(outer.values())});"]
-    lines += [f"  {port['direction']} {outer[name]};" for name, port in mapped.netlist["ports"].items()]
+    lines = [f"module narrowgate_power({', '.join(dict.fromkeys((clock, *outer.values())))});", f"  input {clock};"]
+    lines += [f"  {port['direction']} {outer[name]};" for name, port in mapped.netlist["ports"].items() if name != clock]
     for number, (name, _) in enumerate(inputs):
         pins = {state["clocked_on"]: clock, state["next_state"]: outer[name], next(iter(register.outputs)): inner[name]}
         lines += [f"  wire {inner[name]};", f"  {register.name} in_{number}({connections(pins)});"]

@@ -13,7 +13,7 @@ NARROW = (
     + [f"int{n}" for n in range(2, 9)]
     + ["int8e-4", "uint8e3", "int4e-128", "int2e127", "ternary", "binary"]
     + [f"mini_e{e}m{m}" for e in range(1, 6) for m in range(0, 8 - e)]
-    + ["e5m2", "e4m3", "e3m2", "e2m3", "e2m1"]
+    + ["e5m2", "e4m3", "e3m2", "e2m3", "e2m1", "ieee_e2m1", "ieee_e5m2", "ieee_e3m4", "finite_e4m3", "finite_e1m1"]
     + [f"pow2{z}_{n}" for z in ("", "z") for n in range(2, 7)]
     + [f"upow2z_{n}" for n in range(1, 6)]
     + ["pow2_4e-3", "pow2z_5e-15", "pow2z_3e2", "pow2_2e127", "upow2z_4e-9", "upow2z_2e0", "upow2z_5e-128"]
@@ -22,7 +22,8 @@ NARROW = (
 )
 WIDE = ["uint16", "int16e9", "int33", "int54e-60", "int64e-128", "fp16", "mini_e5m10", "mini_e5m23", "mini_e1m23"]
 SIZES = "2, 4, 8, 16, 32, 64, 128, 256"
-FLOATS = ["bf16", "fp32", "mini_e6m1", "mini_e7m0", "mini_e8m23"]
+FLOATS = ["bf16", "fp32", "mini_e6m1", "mini_e7m0", "mini_e8m23", "ieee_e6m1", "finite_e8m23"]
+FLOATS += ["fp16_ftz", "bf16_ftz", "fp32_ftz", "e5m2_ftz", "e3m2_ftz", "ieee_e2m1_ftz", "finite_e1m1_ftz", "ieee_e8m22_ftz"]
 
 
 def samples(fmt, size=300):
@@ -63,6 +64,7 @@ def test_exchanged_formats_are_what_their_names_say():
     "name",
     ["", "uint", "int", "int08", "int8e0", "int8e-0", "int8e", "uint8 ", "Int8", "INT8", "int8\n", "int٨", None, 8]
     + ["ternary2", "binary1", "bool", "float32", "float16", "fp8", "fp64", "bf8", "e4m4", "e4m3fn", "e8m7", "E4M3"]
+    + ["ieee_e5m10", "ieee_e8m23", "finite_e3m2", "ocp_e5m2", "fn_e4m3", "fp16_", "fp16_ft", "fp16ftz", "int8_ftz"]
     + ["mini", "mini_", "mini_e4", "mini_e4m", "mini_em3", "mini_e04m3", "mini_e4m03", "mini_e-4m3", "mini_e4m3 "]
     + ["mini_e٤m3", "pow2", "pow2_", "pow2_04", "pow2z", "pow2z_", "pow2z4", "pow_4", "pow2zz_4", "int" + "9" * 5000]
     + ["pow2_4e-8", "pow2_4e", "upow2z_4e-16", "pow2_4e-08", "zpow2_4", "codebook", "codebook_int8", "codebook_int8_"]

@@ -21,9 +21,13 @@ OCP = {
     "e2m3": ("finite", ml_dtypes.float6_e2m3fn),
     "e2m1": ("finite", ml_dtypes.float4_e2m1fn),
 }
-NARROW = [*MINI, *OCP]
-WIDE = ["fp16", "bf16", "fp32", "mini_e5m10", "mini_e1m23", "mini_e5m23", "mini_e8m0", "mini_e6m9", "mini_e8m23"]
+ANY = [f"{rules}_e{e}m{m}" for rules in ("ieee", "finite") for e in (2, 3, 4) for m in (1, 6 - e)] + ["ieee_e5m2"]
+ANY += ["finite_e1m1", "finite_e1m4"]
+ANY.remove("finite_e2m1")  # OCP's
+NARROW = [*MINI, *OCP, *ANY]
+WIDE = ["fp16", "bf16", "fp32", "ieee_e6m5", "ieee_e8m22", "finite_e8m23", "finite_e5m10", "mini_e5m10", "mini_e1m23", "mini_e5m23", "mini_e8m0", "mini_e6m9", "mini_e8m23"]
 RULES = {name: rules for name, (rules, _) in OCP.items()} | dict.fromkeys(["fp16", "bf16", "fp32"], "ieee")
+RULES |= {name: name.partition("_")[0] for name in [*NARROW, *WIDE] if "_" in name}
 
 
 def number(fmt, code):
@@ -71,7 +75,7 @@ def rounded(fmt, x):
         if rules == "mini" and magnitude == least:
             magnitude = least * (1 + Fraction(1, 2**fmt.mantissa_bits))
     if magnitude > end:
-        magnitude = math.inf if fmt.name in ("fp16", "bf16", "fp32") else end
+        magnitude = math.inf if fmt.name in ("fp16", "bf16", "fp32") or fmt.name.startswith("ieee") else end
     return -magnitude if x < 0 else magnitude
 
 
@@ -148,10 +152,13 @@ def test_encoding_takes_the_nearest_code_at_every_boundary(name):
     table = [number(fmt, c) for c in finite_codes(fmt).tolist()]
     points = boundaries(fmt, np.array([float(x) for x in table]))
     best = [nearest_code(fmt, table, min(abs(Fraction(x)), table[-1])) for x in points.tolist()]
+    if fmt.name.startswith("ieee"):
+        infinite = table[-1] + (table[-1] - table[-2]) / 2
+        best = [fmt.top + 1 if abs(x) >= infinite else code for x, code in zip(points.tolist(), best, strict=True)]
     negative = np.signbit(points) & ((fmt.rules != "mini") | (np.array(best) > 0))
     np.testing.assert_array_equal(fmt.encode(points), np.array(best) + np.where(negative, fmt.sign, 0))
     if isinstance(fmt, Minifloat):
-        numbers = [math.copysign(1, x) * table[code] for x, code in zip(points.tolist(), best, strict=True)]
+        numbers = [math.copysign(1, x) * table[min(code, fmt.top)] for x, code in zip(points.tolist(), best, strict=True)]
         assert [int(i) * Fraction(2) ** fmt.exponent for i in fmt.nearest(points)] == numbers
 
 
@@ -308,5 +315,44 @@ def test_out_of_range_fields_are_refused():
         Minifloat(6, 1)
     with pytest.raises(InputError, match="mantissa bits of a float must be 0 to 23, not -1"):
         Float(6, -1)
-    with pytest.raises(InputError, match="rules of a float must be mini or those of an exchanged format, not 'fn'"):
+    with pytest.raises(InputError, match="must be mini, finite, ieee or those of an exchanged format, not 'fn'"):
         Float(5, 2, "fn")
+    for name, least in (("ieee_e1m3", 2), ("ieee_e4m0", 2), ("finite_e4m0", 1)):
+        with pytest.raises(InputError, match=f"{name} must have at least {least} exponent bits and 1 mantissa bit"):
+            parse(name)
+    with pytest.raises(InputError, match="mini_e4m3 has no subnormal numbers to flush"):
+        Float(4, 3, flush=True)
+    with pytest.raises(InputError, match="a minifloat must keep its subnormal numbers"):
+        Minifloat(4, 3, "ieee", flush=True)
+
+
+@pytest.mark.parametrize("name", ["ieee_e4m3", "finite_e4m3", "ieee_e2m2", "fp16", "bf16", "fp32", "e4m3", "e5m2", "e2m1"])
+def test_flushing_changes_subnormal_numbers_alone(name):
+    kept, fmt = parse(name), parse(f"{name}_ftz")
+    assert fmt.name == f"{name}_ftz" and type(fmt) is Float and fmt.width == kept.width
+    first = 2.0 ** (1 - fmt.bias)
+    codes = np.random.default_rng(0).integers(0, 1 << fmt.width, 5000)
+    codes = np.concatenate([codes, np.arange(1 << min(fmt.width, 12)), fmt.sign + np.arange(1 << min(fmt.mantissa_bits, 12))])
+    numbers = kept.decode(codes)
+    small = np.abs(numbers) < first
+    assert small[codes & (fmt.sign - 1) > 0].any() and not small.all()
+    expected = np.where(small, np.copysign(0, numbers), numbers)
+    found = fmt.decode(codes)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
+    points = around(np.concatenate([numbers[~np.isnan(numbers)], [first, first / 2, first * 0.75, 0.0]]))
+    points = np.concatenate([points, [np.nan] if fmt.nan is not None else []])
+    small = np.abs(points) < first  # before they are rounded
+    assert kept.encode(np.nextafter(first, 0)) == 1 << fmt.mantissa_bits  # as it would be rounded
+    np.testing.assert_array_equal(fmt.encode(points), np.where(small, fmt.sign * np.signbit(points), kept.encode(points)))
+
+
+@pytest.mark.parametrize("name", [*NARROW, *WIDE, "fp32_ftz", "ieee_e5m2_ftz"])
+def test_rounded_numbers_are_those_of_the_rounded_codes(name):
+    fmt, rng = parse(name), np.random.default_rng(0)
+    codes = rng.integers(0, 1 << fmt.width, 500)
+    x = fmt.decode(codes) * rng.choice([1, 1, 1.03, -3, 1 / 3], 500)
+    x = np.concatenate([x, [0.0, -0.0, 1e30, -1e30, np.inf, -np.inf, 1e-30, -1e-30]])
+    found = fmt.numbers(x)
+    np.testing.assert_array_equal(found, fmt.decode(fmt.encode(x)))
+    np.testing.assert_array_equal(np.signbit(found), np.signbit(fmt.decode(fmt.encode(x))))

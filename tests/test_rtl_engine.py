@@ -42,7 +42,7 @@ def test_a_number_must_be_an_integer(value):
         Settings.read({"depth": value})
 
 
-@pytest.mark.parametrize("value", ["int1", "uint17", "int65", "float", "int8e400", "UINT8", ""])
+@pytest.mark.parametrize("value", ["int0", "uint17", "int65", "float", "int8e400", "UINT8", ""])
 def test_a_format_must_exist(value):
     with pytest.raises(InputError, match="no number format|width of|exponent of"):
         Settings.read({"x": value})

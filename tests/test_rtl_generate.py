@@ -19,12 +19,18 @@ SETTINGS = {
     "ttq_gemm": {"rows": 2, "cols": 3, "a": "uint4", "acc_width": 20},
     "log_gemm": {"rows": 2, "cols": 3, "w": "pow2z_4e-9"},
     "codebook_gemm": {"rows": 3, "cols": 5, "bits": 3, "entry": "int6"},
+    "fp32_gemm": {"rows": 2, "cols": 1},
+    "fp16_gemm": {"rows": 1, "cols": 3},
     "requant": {"lanes": 3, "y": "int5", "x": "int20"},
     "ternary_layer": {"rows": 2, "cols": 3, "y": "uint5"},
     "mac_tree_fixed": {"lanes": 3, "a": "uint4e-2"},
     "mac_tree_dfp": {"lanes": 2, "bias": "int20"},
     "mac_tree_pow2": {"lanes": 5, "w": "pow2z_3"},
     "mac_tree_minifloat": {"lanes": 2, "y": "fp16"},
+    "float_add": {"format": "fp16", "lanes": 3, "stages": 2},
+    "float_multiply": {"format": "ieee_e3m4_ftz"},
+    "float_fma": {"format": "bf16", "lanes": 2, "stages": 3},
+    "float_compare": {"format": "finite_e3m5", "stages": 1},
     "dpred_encoder": {"word": 16, "group": 8},
     "dpred_decoder": {"group": 8, "zeros": 1},
     "parallel_tile": {"lanes": 3, "filters": 2, "a": "int4"},
@@ -42,12 +48,18 @@ STREAMS = {  # role, bits of data, bytes of tdata, has tlast
     "ttq_gemm": [("a", 8, 1, True), ("w", 6, 1, True), ("y", 120, 15, True)],
     "log_gemm": [("a", 8, 1, True), ("w", 12, 2, True), ("y", 144, 18, True)],
     "codebook_gemm": [("a", 24, 3, True), ("w", 15, 2, True), ("t", 48, 6, False), ("y", 160, 20, True)],
+    "fp32_gemm": [("a", 64, 8, True), ("w", 32, 4, True), ("y", 32, 4, True)],
+    "fp16_gemm": [("a", 16, 2, True), ("w", 48, 6, True), ("y", 48, 6, True)],
     "requant": [("x", 60, 8, True), ("p", 3 * (16 + 48 + 6), 27, False), ("y", 15, 2, True)],
     "ternary_layer": [("a", 16, 2, True), ("w", 6, 1, True), ("p", 3 * 70, 27, False), ("y", 15, 2, True)],
     "mac_tree_fixed": [("a", 12, 2, True), ("w", 24, 3, True), ("p", 8, 1, False), ("y", 8, 1, True)],
     "mac_tree_dfp": [("a", 16, 2, True), ("w", 16, 2, True), ("p", 20 + 4 + 6, 4, False), ("y", 8, 1, True)],
     "mac_tree_pow2": [("a", 40, 5, True), ("w", 15, 2, True), ("p", 32 + 4 + 6, 6, False), ("y", 8, 1, True)],
     "mac_tree_minifloat": [("a", 16, 2, True), ("w", 16, 2, True), ("p", 8, 1, False), ("y", 16, 2, True)],
+    "float_add": [("o", 96, 12, True), ("r", 48, 6, True)],
+    "float_multiply": [("o", 16, 2, True), ("r", 8, 1, True)],
+    "float_fma": [("o", 96, 12, True), ("r", 32, 4, True)],
+    "float_compare": [("o", 18, 3, True), ("r", 3, 1, True)],
     "dpred_encoder": [("x", 64, 8, True), ("n", 32, 4, False), ("c", 64, 8, True), ("e", 1, 1, False)],
     "dpred_decoder": [("c", 64, 8, True), ("x", 64, 8, True), ("e", 2, 1, False)],
     "parallel_tile": [("a", 12, 2, True), ("w", 48, 6, True), ("y", 64, 8, True)],
@@ -59,6 +71,8 @@ INPUTS = {"dpred_encoder": 2, "dpred_decoder": 1, "stripes": 3}  # of the stream
 LATENCY = {"ternary_gemm": 8, "binary_gemm": 11, "int8_gemm": 3, "pow2_gemm": 5, "minifloat_gemm": 4, "requant": 3, "ternary_layer": 8}
 LATENCY |= dict.fromkeys(("mac_tree_fixed", "mac_tree_dfp", "mac_tree_pow2", "mac_tree_minifloat"), 5)
 LATENCY |= {"xnor_gemm": 5, "ttq_gemm": 5, "log_gemm": 5, "codebook_gemm": 9}
+LATENCY |= {"fp32_gemm": 3, "fp16_gemm": 4}
+LATENCY |= {"float_add": 3, "float_multiply": 1, "float_fma": 4, "float_compare": 2}
 LATENCY |= {"dpred_encoder": 5, "dpred_decoder": 3}
 LATENCY |= {"parallel_tile": 4, "stripes": 7, "dynamic_stripes": 6, "loom": 4}
 

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from gateware import clocked
 
+from golden.float_arithmetic import fma
 from golden.formats import parse
 from rtl.pe import ProcessingElement
+from rtl.sums import ExactSums, FusedSums
 
 CONFIGURATIONS = [
     ("uint8", "ternary", 32),
@@ -44,7 +46,7 @@ def test_sums_leave_behind_a_front_and_start_anew(activations, weights, acc_widt
     x[rng.random(cycles) < 0.2] = (1 << a.width) - 1
     first = (rng.random(cycles) < 0.15).astype(int)
     first[0] = 1
-    seen = played(ProcessingElement(a=a, w=w, acc_width=acc_width), x, y, first)
+    seen = played(ProcessingElement(sums=ExactSums(a, w, acc_width)), x, y, first)
     assert (seen[:, 0] == x).all() and (seen[:, 1] == y).all() and (seen[:, 2] == first).all()
 
     ones = (1 << acc_width) - 1
@@ -58,8 +60,32 @@ def test_without_an_exit_the_sum_shows_at_all_times():
     a, w = parse("uint8"), parse("ternary")
     rng = np.random.default_rng(3)
     x, y, first = rng.integers(0, 256, 100), rng.integers(0, 4, 100), (np.arange(100) % 7 == 0).astype(int)
-    seen = played(ProcessingElement(a=a, w=w, acc_width=12, exit=False), x, y, first)
+    seen = played(ProcessingElement(sums=ExactSums(a, w, 12), exit=False), x, y, first)
     products = a.integers(x) * w.integers(y)
     for t in range(1, 100):
         start = (t - 1) // 7 * 7
         assert seen[t, 3] == products[start:t].sum() & 0xFFF
+
+
+def test_sums_in_floating_point():
+    """Rounded in each cycle; an idle pair keeps every sum, that of -0 too; a front gives +0 to begin with."""
+    fmt = parse("ieee_e4m3")
+    sums, rng, cycles = FusedSums(fmt), np.random.default_rng(0), 400
+    x, y = rng.integers(0, 256, cycles), rng.integers(0, 256, cycles)
+    first = (rng.random(cycles) < 0.3).astype(int)
+    first[0] = 1
+    idle = rng.random(cycles) < 0.3
+    x[idle], y[idle] = sums.idle
+    tiny = rng.random(cycles) < 0.1  # a product that is rounded to -0
+    x[tiny], y[tiny] = fmt.sign + 1, 1
+    seen = played(ProcessingElement(sums=sums), x, y, first)
+    total, zeros = 0, 0
+    for t in range(cycles):
+        if t:
+            assert seen[t, 3] == (255 ^ (total & 255) if first[t] else 255), t
+        total = 0 if first[t] else total
+        if idle[t] and not tiny[t]:
+            zeros += total == fmt.sign
+            continue
+        total = int(fmt.encode(fma(fmt, *(fmt.decode(np.array([code])) for code in (x[t], y[t], total))))[0])
+    assert zeros

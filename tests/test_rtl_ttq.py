@@ -5,7 +5,8 @@ import pytest
 from test_rtl_pe import played
 
 from golden.formats import parse
-from rtl.ttq import TwoSumElement
+from rtl.pe import ProcessingElement
+from rtl.ttq import TwoSums
 
 
 @pytest.mark.parametrize(("name", "acc_width"), [("uint8", 20), ("int8", 9), ("uint1", 2), ("int2", 3)])
@@ -15,7 +16,7 @@ def test_activations_go_to_the_sum_of_the_weight_s_sign(name, acc_width):
     x, y = rng.integers(0, 1 << a.width, cycles), rng.integers(0, 4, cycles)  # 10 is worth 0
     first = (rng.random(cycles) < 0.15).astype(int)
     first[0] = 1
-    seen = played(TwoSumElement(a=a, acc_width=acc_width), x, y, first)
+    seen = played(ProcessingElement(sums=TwoSums(a, acc_width)), x, y, first)
     p = n = 0
     for t in range(cycles):
         left = ~int(seen[t, 3]) & ((1 << 2 * acc_width) - 1)

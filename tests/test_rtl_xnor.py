@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from test_rtl_pe import played
 
-from rtl.xnor import XnorElement
+from rtl.pe import ProcessingElement
+from rtl.xnor import CountSums
 
 
 @pytest.mark.parametrize(("lanes", "count_width"), [(1, 1), (1, 7), (2, 2), (3, 9), (8, 12), (33, 6)])
@@ -15,7 +16,7 @@ def test_counts_of_equal_signs_leave_behind_a_front(lanes, count_width):
     y = np.where(rng.random(cycles) < 0.2, x, y)  # all are equal
     first = (rng.random(cycles) < 0.15).astype(int)
     first[0] = 1
-    seen = played(XnorElement(lanes=lanes, count_width=count_width), x, y, first)
+    seen = played(ProcessingElement(sums=CountSums(lanes, count_width)), x, y, first)
     assert (seen[:, 0] == x).all() and (seen[:, 1] == y).all() and (seen[:, 2] == first).all()
     total = lanes  # of the registers, with which the simulator begins
     for t in range(cycles):
@@ -24,8 +25,8 @@ def test_counts_of_equal_signs_leave_behind_a_front(lanes, count_width):
 
 
 def test_an_idle_element_counts_nothing():
-    element = XnorElement(lanes=5, count_width=8, exit=False)
-    x, y = np.zeros(20, int), np.full(20, element.idle)
+    element = ProcessingElement(sums=CountSums(5, 8), exit=False)
+    x, y = np.zeros(20, int), np.full(20, element.sums.idle[1])
     x[0] = y[0] = 0b10110
     seen = played(element, x, y, (np.arange(20) == 0).astype(int))
-    assert element.idle == 0b11111 and (seen[1:, 3] == 5).all()
+    assert element.sums.idle == (0, 0b11111) and (seen[1:, 3] == 5).all()

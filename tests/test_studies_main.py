@@ -11,7 +11,7 @@ import studies.dpred_report
 import studies.study
 import studies.tricks
 
-COMMANDS = ("ristretto", "dpred", "tiles", "datapaths", "compression")
+COMMANDS = ("ristretto", "dpred", "tiles", "arrays", "datapaths", "compression")
 COMMANDS += ("mnist", "methods", "schemes", "tricks", "pruning")
 
 

@@ -11,6 +11,7 @@ TWO = """module top(input clk, input a, output reg y);
   reg p;
   always @(posedge clk) begin p <= a; y <= p ^ a; end
 endmodule"""
+BARE = "module top(input a, input b, input c, output y);\n  assign y = a ^ b ^ c;\nendmodule"
 CHAIN = """module top(input clk, input d, output reg q);
   reg p;
   always @(posedge clk) begin p <= d; q <= p; end
@@ -41,6 +42,14 @@ def test_power_rises_with_activity(library, mapped):
     assert used[3].switching_mw == pytest.approx(2 * used[2].switching_mw, rel=1e-3)
     assert used[0].total_mw > 0.04  # two registers whose clock runs
     assert used[0].sequential_share > 0.99
+
+
+def test_gates_without_registers_have_a_clock_around_them(library):
+    mapped = map_design(BARE, "top", library, ("area",))["area"]
+    nets = {name: (0.5, 0.5) for name in mapped.netlist["netnames"]}
+    used = [power(mapped, library, Activity(100, nets), period) for period in (5.0, 10.0)]
+    assert used[1].switching_mw > 0 and used[0].total_mw == pytest.approx(2 * used[1].total_mw, rel=0.02)
+    assert used[0].sequential_share == pytest.approx(0, abs=1e-6)
 
 
 def test_power_falls_with_the_period(library, mapped):

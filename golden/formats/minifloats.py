@@ -1,6 +1,5 @@
 """Floating point whose numbers are integers of one unit: what networks compute in."""
 
-import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from golden.errors import InputError
 from golden.formats.base import UnitFormat, code_dtype
-from golden.formats.floats import EXCHANGED, Float
+from golden.formats.floats import EXCHANGED, Float, names
 
 __all__ = ["Minifloat"]
 
@@ -25,8 +24,8 @@ class Minifloat(Float, UnitFormat):
     integer; -0 is 0, and not written for it.
     """
 
-    pattern = re.compile(rf"mini_e([1-{WIDEST}])m(\d{{1,4}})|{'|'.join(NAMES)}")
-    allowed: ClassVar[str] = f"mini_e1m0 to mini_e{WIDEST}m23, {', '.join(NAMES)}"
+    pattern = names(f"[1-{WIDEST}]", NAMES)
+    allowed: ClassVar[str] = f"mini_, finite_ or ieee_e1m0 to e{WIDEST}m23, {', '.join(NAMES)}"
 
     signed = True
 
@@ -34,6 +33,8 @@ class Minifloat(Float, UnitFormat):
         super().__post_init__()
         if self.exponent_bits > WIDEST:
             raise InputError(f"exponent bits of a minifloat must be 1 to {WIDEST}, not {self.exponent_bits}")
+        if self.flush:
+            raise InputError("a minifloat must keep its subnormal numbers: a float that flushes them has no units")
 
     def holds(self, integers):
         inside = super().holds(integers)
