@@ -8,7 +8,7 @@ from synth.flow import map_design
 from synth.library import find
 from synth.measure import area
 
-__all__ = ["cycles", "elements"]
+__all__ = ["EDGE", "cycles", "elements"]
 
 EDGE = "int8_gemm"  # of the first and the last layer
 
@@ -36,8 +36,8 @@ def elements(asked):
     return found
 
 
-def cycles(net, name, settings):
-    """Cycles of an image on arrays of 8 x 8 elements: the first and the last layer on the target `EDGE`.
+def cycles(net, name, settings, edge=EDGE):
+    """Cycles of an image on arrays of 8 x 8 elements: the first and the last layer on the target `edge`.
 
     By the model that equals the Verilog's cycles; layers follow each other, each of its groups as a product of its own.
 
@@ -47,7 +47,7 @@ def cycles(net, name, settings):
     name, settings
         Target of the other layers and its parameters.
     """
-    edges, inner = target(EDGE).engine(), target(name).engine(**settings)
+    edges, inner = target(edge).engine(), target(name).engine(**settings)
     total = 0
     for row in net.rows:
         engine = edges if row in (net.rows[0], net.rows[-1]) else inner

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from golden.layer_tables import topology
-from studies.elements import cycles, elements
+from studies.elements import EDGE, cycles, elements
 from studies.samples import Data
 from studies.tables import apart, counted, mean, over, percent, plain, spread, table
 from studies.trials import Trial, network
@@ -23,7 +23,7 @@ class Row:
     Parameters
     ----------
     title, weights, activations : str
-    target : str, optional
+    target : str
         Whose processing element multiplies in the inner layers.
     settings : dict
         Parameters of the target.
@@ -34,14 +34,14 @@ class Row:
     title: str
     weights: str
     activations: str = "int8"
-    target: str | None = None
+    target: str
     settings: dict = field(default_factory=dict)
     loss: float | None = None
 
 
 # losses: Emer, Sze and Chen, Hardware Architectures for Deep Neural Networks, tutorial, "Summary of Reduce Precision"
 ROWS = (
-    Row(title=FLOAT, weights="float", activations=""),
+    Row(title=FLOAT, weights="float", activations="", target="fp32_gemm"),
     Row(title="integers, 8 bits", weights="int8", target="int8_gemm"),
     Row(title="dynamic fixed point, 8 bits", weights="dfp8", activations="dfp8", target="int8_gemm", loss=0.6),
     Row(title="minifloat weights, 1-4-3", weights="mini_e4m3", target="minifloat_gemm", settings={"a": "uint8"}),
@@ -119,7 +119,7 @@ def trials(scale, seeds):
 
 def results(found, scale):
     """JSON values of the tables."""
-    costs = elements({row.title: (row.target, row.settings) for row in scale.rows if row.target})
+    costs = elements({row.title: (row.target, row.settings) for row in scale.rows})
     made = {"data": []}
     for data in scale.data:
         net, rows = topology(data.network(scale.network)), []
@@ -128,8 +128,9 @@ def results(found, scale):
             figures = {what: over(runs, what) for what in ("test", "nonzero", "products")}
             first = next(iter(runs.values()))
             figures |= {"row": row.title, "by": first["by"], "bits": first["weight_bits"] / first["weights"]}
-            figures |= {"loss": row.loss, "target": row.target, "area": costs.get(row.title)}
-            rows.append(figures | {"cycles": cycles(net, row.target, row.settings) if row.target else None})
+            figures |= {"loss": row.loss, "target": row.target, "area": costs[row.title]}
+            edge = row.target if row.weights == FLOAT else EDGE
+            rows.append(figures | {"cycles": cycles(net, row.target, row.settings, edge)})
         made["data"].append({"name": data.name, "title": data.title, "rows": rows, "pairs": pairs(rows)})
     made["training"] = {"epochs": scale.epochs, "floats": scale.floats, "network": scale.network}
     return made
@@ -162,7 +163,7 @@ def markdown(found):
         "*Bits* are those of all weights, 8-bit layers included; *nonzero* is a share of weights, *products* one of an image's "
         "products. *Area* is that of a processing element of the target, in gate equivalents for each product that it "
         "adds in a cycle; *cycles* are those of an image on 8 × 8 elements, by the model that equals the Verilog's cycles, "
-        "first and last layer on `int8_gemm`. Codebooks are looked up at the edge of the array, outside its elements."
+        "first and last layer on `int8_gemm`, of floats on `fp32_gemm`. Codebooks are looked up at the edge of the array, outside its elements."
     )
     return sections
 
@@ -177,9 +178,7 @@ def rows(data):
         gap = "" if row is floats else f"{100 * spread(a - b for a, b in pairs)['mean']:+.2f}"
         cells = [row["row"], mean(row["test"]), gap, f"{row['bits']:.2f}"]
         cells += [percent(row[what]["mean"]) for what in ("nonzero", "products")]
-        if row["target"] is not None:
-            cells += [f"`{row['target']}`", plain(row["area"], 0), plain(row["cycles"], 0)]
-        lines.append([*cells, *[""] * (len(head) - len(cells))])
+        lines.append([*cells, f"`{row['target']}`", plain(row["area"], 0), plain(row["cycles"], 0)])
     return table(head, lines)
 
 
@@ -211,10 +210,7 @@ def pictures(found, folder):
     stem, count = found["stem"], len(found["data"])
     with picture(folder / f"{stem}.png", 1, count, (7 * count, 5)) as axes:
         for axis, data in zip(axes, found["data"], strict=True):
-            floats = [row for row in data["rows"] if row["target"] is None]
-            for row in floats:
-                axis.axhline(100 * row["test"]["mean"], color="#8c959f", linewidth=1, label=row["row"])
-            for row in (row for row in data["rows"] if row not in floats):
+            for row in data["rows"]:
                 at = (row["area"], 100 * row["test"]["mean"])
                 axis.errorbar(*at, yerr=100 * (row["test"]["deviation"] or 0), fmt="o", color="#0969da", markersize=4)
                 axis.annotate(row["row"], at, fontsize=7, xytext=(4, 3), textcoords="offset points")
@@ -223,4 +219,3 @@ def pictures(found, folder):
             axis.set_ylabel("test accuracy, %")
             axis.set_title(data["name"])
             axis.grid(alpha=0.25)
-            axis.legend(fontsize=8, loc="lower right")
