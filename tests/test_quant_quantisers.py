@@ -130,7 +130,7 @@ def test_dynamic_fixed_point_has_the_unit_of_its_rule(w, width):
     integers, scale = Dynamic(row(), width).integers(torch.from_numpy(w))
     length = length_of_weights(float(np.abs(w).max()))
     assert scale == 2.0 ** (length - width)
-    assert np.array_equal(integers.numpy(), Integer(width, True, length - width).nearest(w))
+    assert np.array_equal(integers.numpy(), Integer(width, True).nearest(w.astype(np.float64) * 2.0 ** (width - length)))
 
 
 def test_signs_of_zeros_are_positive():

@@ -29,7 +29,7 @@ def test_operands_come_checked_and_may_name_their_format(tmp_path):
         ({"a": A.astype(int) + 300, "w": W}, "a holds 301, which uint8"),
         ({"a": A, "w": 2 * W}, "w holds 2, which ternary"),
         ({"a": A, "w": W, "w_format": "int8"}, "w is given as int8, the target takes ternary"),
-        ({"a": A, "w": W, "w_format": "int99"}, "width of signed integer must be 2 to 64, not 99"),
+        ({"a": A, "w": W, "w_format": "int99"}, "width of signed integer must be 1 to 64, not 99"),
         ({"a": np.array([None]), "w": W}, "is not an npz file of plain arrays"),
     ],
 )
