@@ -40,6 +40,8 @@ class ColumnWords(wiring.Component):
         A word for each unit; zeros where it comes from a buffer, or there is none.
     """
 
+    free_running = True  # without an enable for all registers, as a block (`rtl.blocks`)
+
     def __init__(self, *, shape, fmt):
         self.shape, self.fmt = shape, fmt
         words = data.ArrayLayout(fmt.width, shape.units)
@@ -143,7 +145,6 @@ class DlacGrid(wiring.Component):
                     "pe",
                     self.element,
                     clk=ClockSignal(),
-                    run=Const(1, 1),
                     clear=control.clear,
                     push=control.takes,
                     **of_rows[r],
@@ -228,7 +229,6 @@ class DlacGrid(wiring.Component):
                 "words",
                 self.words,
                 clk=ClockSignal(),
-                run=Const(1, 1),
                 load=control.load,
                 stream=Cat(self.v.payload.data)[start:stop],
                 immediate=self.i.payload.data.immediate,

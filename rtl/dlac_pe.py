@@ -81,6 +81,8 @@ class DlacElement(wiring.Component):
     Source: Venkatesh, Nurvitadhi and Marr, section 3 and figure 2.
     """
 
+    free_running = True  # without an enable for all registers, as a block (`rtl.blocks`)
+
     def __init__(self, *, shape, fmt):
         self.shape, self.fmt, self.entry = shape, fmt, Entry(shape, fmt)
         words = data.ArrayLayout(fmt.width, shape.units)
