@@ -12,9 +12,11 @@ __all__ = ["page", "study"]
 
 def page(module, found):
     """The page of a study, from its JSON values alone."""
-    seeds = ", ".join(map(str, found["seeds"]))
     name, _, how = found["stem"].partition("_")
-    by = f"make {name}" if not how else f"python -m studies {name} --{how}"
+    by = f"python -m studies {name} --{how}" if how else f"make {name}"
+    seeds = ", ".join(map(str, found["seeds"]))
+    if tuple(found["seeds"]) != module.SEEDS:
+        by = f"{by.replace('make', 'python -m studies')} --seeds {seeds.replace(',', '')}"
     made = f"Made by `{by}` at commit {found['commit']}, with torch {found['torch']}; seeds {seeds}."
     sections = [f"# {module.TITLE}", made, *module.markdown(found)]
     if found["picture"]:

@@ -58,6 +58,7 @@ def test_what_a_study_writes(tmp_path, monkeypatch):
     monkeypatch.setattr("studies.study.commit", lambda: "abc")
     module = SimpleNamespace(
         TITLE="A title",
+        SEEDS=(3, 4),
         trials=lambda scale, seeds: [scale, *seeds],
         results=lambda found, scale: {"rows": found["of"]},
         markdown=lambda found: [f"Rows: {found['rows']}."],
@@ -70,8 +71,10 @@ def test_what_a_study_writes(tmp_path, monkeypatch):
     assert path.read_text().endswith("; seeds 3, 4.\n\nRows: ['a scale', 3, 4].\n\n![A title](tricks_full.png)\n")
     (tmp_path / "tricks.png").unlink(missing_ok=True)
     module.pictures = lambda found, folder: None
-    text = study(module, "tricks", "a scale", [3], None, tmp_path).read_text()
+    text = study(module, "tricks", "a scale", [3, 4], None, tmp_path).read_text()
     assert "Made by `make tricks`" in text and "![" not in text
+    text = study(module, "tricks", "a scale", [5, 6], None, tmp_path).read_text()
+    assert "Made by `python -m studies tricks --seeds 5 6` at" in text
 
 
 def test_every_study_has_a_module():
