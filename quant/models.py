@@ -3,17 +3,14 @@
 import torch
 
 from golden.errors import InputError
-from golden.layer_tables import NETWORKS, topology
+from golden.layer_tables import NETWORKS
 from golden.topology import INPUT, Layer
 from quant.export import PIXEL, PIXEL_UNIT, export
 from quant.integers import run
 from quant.layers import Joint, Stage, adds_up
 from quant.schemes import EDGES, FLOAT, activated, activation_quantiser, activation_schemes, schemes, weight_quantiser
 
-__all__ = ["NETWORKS", "PIXEL", "PIXEL_UNIT", "Classifier", "network_layers", "schemes"]
-
-network_layers = topology
-
+__all__ = ["NETWORKS", "PIXEL", "PIXEL_UNIT", "Classifier", "schemes"]
 
 class Classifier(torch.nn.Module):
     """A network from raw pixels to logits.

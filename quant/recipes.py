@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field, fields
 
 from golden.errors import InputError
-from quant.models import network_layers, schemes
+from golden.layer_tables import topology
+from quant.models import schemes
 from quant.pruning import METHODS as PRUNINGS
 from quant.pruning import Pruning
 from quant.schemes import activation_schemes, coarse
@@ -148,7 +149,7 @@ def recipe(
     """
     if not 0 <= seed < 1 << 63:
         raise InputError(f"seed must be 0 to 2^63 - 1, not {seed}")
-    net = network_layers(network)
+    net = topology(network)
     chosen = schemes(weights, net)
     rounds = (*chosen, *(activation_schemes(activations, net).values() if activations else ()))
     if base not in FLOAT:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 import torch
 
 from golden.errors import InputError
-from quant.models import Classifier, network_layers
+from golden.layer_tables import topology
+from quant.models import Classifier
 from quant.schemes import activation_schemes
 
 __all__ = ["RULES", "SCHEMES", "Distillation", "Recipe", "Rule", "Settings"]
@@ -216,7 +217,7 @@ class Recipe(Settings):
     method: str = ""
 
     def __post_init__(self):
-        net = network_layers(self.network)
+        net = topology(self.network)
         if self.activations:
             activation_schemes(self.activations, net)
         super().__post_init__()
@@ -245,5 +246,5 @@ class Recipe(Settings):
 
     def model(self):
         """An untrained model; its initial weights come from torch's global generator."""
-        model = Classifier(network_layers(self.network), self.schemes, self.activations or None)
+        model = Classifier(topology(self.network), self.schemes, self.activations or None)
         return model.to(memory_format=torch.channels_last)

@@ -9,11 +9,11 @@ import torch
 
 from golden.conv import lower, lower_weights
 from golden.errors import replacing
-from golden.layer_tables import network_rows
+from golden.layer_tables import network_rows, topology
 from golden.window import Window
 from quant.accuracy import commit
 from quant.data import Dataset, mnist
-from quant.models import Classifier, network_layers
+from quant.models import Classifier
 from quant.run import correct
 from quant.settings import Settings
 from quant.train import fit, reproducible
@@ -44,7 +44,7 @@ SCENARIOS = {"even": (0.4, 0.4), "uneven": (0.28, 0.57)}  # densities of activat
 
 def lenet(norm):
     """LeNet with ternary weights and 8-bit activations, ReLU behind every layer but the last."""
-    net = network_layers("lenet")
+    net = topology("lenet")
     net.nodes = [replace(node, norm=norm) if node.norm == "batch" else node for node in net.nodes]
     return Classifier(net, ("ternary",) * len(net.rows))
 

@@ -10,11 +10,12 @@ from golden.dlac_bounds import Bounds
 from golden.dlac_networks import Parameters, Shape, logits, ternary, training_step
 from golden.dlac_steps import Steps
 from golden.formats import parse
+from golden.layer_tables import topology
 from golden.network import classify
 from golden.window import Window
 from quant.cache import trained
 from quant.export import export
-from quant.models import PIXEL_UNIT, Classifier, network_layers
+from quant.models import PIXEL_UNIT, Classifier
 from quant.recipes import recipe
 from tb.dlac_network import integer_steps, run_steps
 
@@ -104,7 +105,7 @@ def training(dataset, sim, settings):
     data, found = dataset.train[:BATCH], []
     x, wanted = (data.images.float() * PIXEL_UNIT).double().numpy(), data.labels.numpy()
     for name, as_ternary in (("training", False), ("training, ternary", True)):
-        shapes, parameters = started(network_layers("lenet_caffe").rows, FP32, 0, as_ternary)
+        shapes, parameters = started(topology("lenet_caffe").rows, FP32, 0, as_ternary)
         g = Steps(FP32)
         loss, after = training_step(g, shapes, parameters, x, wanted, RATE)
         later, _ = Steps(FP32).loss(logits(Steps(FP32), shapes, after, x)[0], wanted)
@@ -140,7 +141,7 @@ def runs(dataset, build, sim="verilator", settings=SETTINGS):
 
 def torch_losses(parameters, data):
     """[loss of Caffe's LeNet before, after] a step of torch's own, in float32."""
-    model = Classifier(network_layers("lenet_caffe"))
+    model = Classifier(topology("lenet_caffe"))
     with torch.no_grad():
         for stage in model.stages:
             stage.weight.copy_(torch.from_numpy(parameters[stage.layer.name].weight))

@@ -6,8 +6,9 @@ import torch
 from quadrants import quadrants, trained
 
 from golden.errors import InputError
+from golden.layer_tables import topology
 from quant.activation_pruning import activation_thresholds
-from quant.models import Classifier, network_layers
+from quant.models import Classifier
 from quant.rectify import Rectifiers, thresholded
 from quant.run import correct
 
@@ -32,7 +33,7 @@ def test_thresholds_are_powers_of_two_that_cost_what_they_may():
 def test_networks_without_rectifiers_or_of_integers_are_refused():
     with pytest.raises(InputError, match="the network has no rectifier"):
         activation_thresholds(torch.nn.Flatten(), quadrants().held_out, 0.1)
-    model = Classifier(network_layers("lenet"), ("ternary",) * 4)
+    model = Classifier(topology("lenet"), ("ternary",) * 4)
     with pytest.raises(InputError, match="need a network of floats, not of integers"):
         activation_thresholds(model, quadrants().held_out, 0.1)
     with pytest.raises(InputError, match="margin must be a share of 0 to 1, not 5"):

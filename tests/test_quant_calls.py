@@ -4,13 +4,13 @@ from small_mnist import small_mnist
 from torch import nn
 
 from golden.errors import InputError
-from golden.layer_tables import network_rows
+from golden.layer_tables import network_rows, topology
 from quant.calls import calls
-from quant.models import Classifier, network_layers
+from quant.models import Classifier
 
 
 def test_lenets_rows_are_those_of_its_table():
-    model = Classifier(network_layers("lenet"))
+    model = Classifier(topology("lenet"))
     found = calls(model, small_mnist(5, 5).train.images)
     wanted = [(row.name, row.kind, row.n, row.m, row.k, row.macs) for row in network_rows("lenet")]
     assert [(r.name, r.kind, r.n, r.m, r.k, r.macs) for r in (call.row for call in found.values())] == wanted
@@ -52,4 +52,4 @@ def test_what_cannot_be_followed_is_refused():
         calls(model, x)
     images = small_mnist(5, 5).train.images
     with pytest.raises(InputError, match="layer conv1 must multiply by its weights as they are"):
-        calls(Classifier(network_layers("lenet"), ("ternary",) * 4), images)
+        calls(Classifier(topology("lenet"), ("ternary",) * 4), images)

@@ -6,15 +6,16 @@ import torch
 from small_mnist import small_mnist
 
 from golden.graph import Parameter
+from golden.layer_tables import topology
 from quant.evaluate import Comparison, compare
 from quant.export import export
-from quant.models import Classifier, network_layers
+from quant.models import Classifier
 
 
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
-    made = Classifier(network_layers("lenet"), ("ternary",) * 4)
+    made = Classifier(topology("lenet"), ("ternary",) * 4)
     with torch.no_grad():
         made.train()(small_mnist().train.images[:64])
     return made.eval()

@@ -9,11 +9,12 @@ from trained import chain, images, residual, trained
 
 from golden import artefact
 from golden.errors import InputError
+from golden.layer_tables import topology
 from golden.topology import Topology
 from quant.evaluate import compare
 from quant.export import PIXEL_UNIT, export
 from quant.layers import Stage
-from quant.models import Classifier, network_layers, schemes
+from quant.models import Classifier, schemes
 from quant.schemes import ACTIVATIONS, WEIGHTS
 from quant.train import train
 from tb.network import run_network
@@ -180,7 +181,7 @@ def test_an_artefact_computes_what_torch_computes(name, weights, tmp_path):
 @pytest.mark.parametrize("name", ["resnet8", "squeezenet", "cifar10_full"])
 def test_networks_of_the_tables_are_exported(name, weights, activations):
     size = 64 if name == "squeezenet" else 16
-    net = network_layers(f"{name}:shape=1x{size}x{size},classes=5")
+    net = topology(f"{name}:shape=1x{size}x{size},classes=5")
     agree(trained(net, weights, activations, steps=1), varied=1)
 
 

@@ -7,9 +7,10 @@ from torch.nn import functional
 from unseen import SHAPE, unseen, unseen_images
 
 from golden.errors import InputError
+from golden.layer_tables import topology
 from quant.cifar import Cifar10Full
 from quant.from_torch import from_exported, from_module
-from quant.models import Classifier, network_layers
+from quant.models import Classifier
 
 
 def same(graph, module, x):
@@ -62,8 +63,8 @@ def test_an_unseen_network_is_taken_over():
 
 def test_the_projects_own_networks_are_taken_over():
     torch.manual_seed(0)
-    classifier = Classifier(network_layers("lenet"))
-    names = {f"stages.{index}": layer.name for index, layer in enumerate(network_layers("lenet").rows)}
+    classifier = Classifier(topology("lenet"))
+    names = {f"stages.{index}": layer.name for index, layer in enumerate(topology("lenet").rows)}
     graph = from_module(classifier.train(), (1, 28, 28), names=names)
     assert classifier.training and all(part.training for part in classifier.modules())
     weighted = [op.name for op in graph.ops if op.weight is not None]

@@ -6,10 +6,11 @@ from small_mnist import quick, small_mnist
 from torch import nn
 
 from golden.errors import InputError
+from golden.layer_tables import topology
 from quant.calls import calls
 from quant.from_torch import from_module
 from quant.low_rank import METHODS, decomposed, rank_of
-from quant.models import Classifier, network_layers
+from quant.models import Classifier
 from quant.run import correct
 from quant.settings import Settings
 from quant.train import fit, reproducible, train
@@ -171,11 +172,11 @@ def test_networks_of_stages_are_decomposed_where_they_are():
 def test_residual_networks_are_decomposed_and_quantised_ones_refused():
     images = torch.randint(256, (2, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)
-    model = Classifier(network_layers("resnet8")).eval()
+    model = Classifier(topology("resnet8")).eval()
     names = [row.name for row in model.net.rows if row.s == 2 and row.k == 3]
     found = decomposed(model, {name: ("svd", 1.0) for name in names})
     with torch.no_grad():
         torch.testing.assert_close(found(images), model(images), rtol=1e-3, atol=1e-3)
-    model = Classifier(network_layers("lenet"), ("ternary",) * 4)
+    model = Classifier(topology("lenet"), ("ternary",) * 4)
     with pytest.raises(InputError, match="conv2 must be decomposed before it is quantised"):
         decomposed(model, {"conv2": ("tucker", 4)})

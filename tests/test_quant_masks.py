@@ -3,8 +3,9 @@ import torch
 from quadrants import Quadrants, quadrants, trained
 
 from golden.errors import InputError
+from golden.layer_tables import topology
 from quant.masks import largest, layers, masked, nonzero
-from quant.models import Classifier, network_layers
+from quant.models import Classifier
 from quant.settings import Settings
 from quant.train import fit, reproducible
 
@@ -17,7 +18,7 @@ def test_the_largest_stay():
 
 
 def test_layers_have_the_names_of_their_tables_or_their_paths():
-    assert list(layers(Classifier(network_layers("lenet")))) == ["conv1", "conv2", "ip1", "ip2"]
+    assert list(layers(Classifier(topology("lenet")))) == ["conv1", "conv2", "ip1", "ip2"]
     assert list(layers(Quadrants())) == ["conv", "hidden", "out"]
     with pytest.raises(InputError, match="ReLU has no layer with weights"):
         layers(torch.nn.ReLU())

@@ -5,11 +5,11 @@ import torch
 from trained import residual
 
 from golden.errors import InputError
-from golden.layer_tables import fitted
+from golden.layer_tables import fitted, topology
 from quant.layers import Stage
-from quant.models import NETWORKS, Classifier, network_layers, schemes
+from quant.models import NETWORKS, Classifier, schemes
 
-LENET = network_layers("lenet")
+LENET = topology("lenet")
 
 
 def formats(model):
@@ -18,13 +18,13 @@ def formats(model):
 
 def test_activations_are_signed_where_caffe_has_no_relu():
     assert formats(Classifier(LENET, ["int8"] * 4)) == ["uint8", "uint8", "uint8", None]
-    assert formats(Classifier(network_layers("lenet_caffe"), ["int8"] * 4)) == ["int8", "int8", "uint8", None]
+    assert formats(Classifier(topology("lenet_caffe"), ["int8"] * 4)) == ["int8", "int8", "uint8", None]
 
 
 def test_averages_have_a_sign_where_what_is_averaged_has_one():
     model = Classifier(residual(), schemes("ternary", residual()))
     assert str(model.joints["average"].activation.format) == "uint8"
-    net = network_layers("lenet_caffe")
+    net = topology("lenet_caffe")
     net.average_pool("mean", source="conv2")
     net.logits("last", 10)
     assert str(Classifier(net, ["int8"] * 5).joints["mean"].activation.format) == "int8"
@@ -45,7 +45,7 @@ def test_signs_and_powers_come_with_eight_bits_for_joints():
 @pytest.mark.parametrize("weights", ["float", "ternary"])
 def test_networks_for_small_images_make_logits_and_gradients(name, weights):
     torch.manual_seed(0)
-    net = network_layers(fitted(name, (1, 28, 28), 10))
+    net = topology(fitted(name, (1, 28, 28), 10))
     model = Classifier(net, schemes(weights, net))
     pixels = torch.randint(256, (4, 1, 28, 28), dtype=torch.uint8)
     logits = model(pixels)
@@ -82,7 +82,7 @@ def test_stages_are_the_layers_in_order_and_names_of_their_state():
 
 def test_unknown_networks_and_too_few_schemes_are_refused():
     with pytest.raises(InputError, match="no network is called 'lenet5'; allowed: lenet, lenet_caffe"):
-        network_layers("lenet5")
+        topology("lenet5")
     with pytest.raises(InputError, match="4 layers need as many weight schemes, not 3"):
         Classifier(LENET, ["int8"] * 3)
     assert "resnet44" in NETWORKS

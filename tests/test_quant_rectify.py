@@ -7,7 +7,8 @@ from torch import nn
 from torch.nn import functional
 
 from golden.formats import Integer
-from quant.models import Classifier, network_layers
+from golden.layer_tables import topology
+from quant.models import Classifier
 from quant.quantisers_activations import Observed
 from quant.rectify import Rectifiers, thresholded
 
@@ -65,7 +66,7 @@ def test_thresholds_one_by_one_and_gradients():
 def test_a_model_keeps_its_threshold_and_can_get_another():
     images = small_mnist(40, 10).train.images
     torch.manual_seed(0)
-    model = Classifier(network_layers("lenet")).eval()
+    model = Classifier(topology("lenet")).eval()
     with torch.no_grad():
         plain = model(images)
         with Rectifiers(0.3):

@@ -7,10 +7,11 @@ import torch
 from golden.dlac_networks import logits, training_step
 from golden.dlac_steps import Steps
 from golden.formats import parse
+from golden.layer_tables import topology
 from golden.topology import Topology
 from golden.window import Window
 from quant.data import mnist
-from quant.models import PIXEL_UNIT, Classifier, network_layers
+from quant.models import PIXEL_UNIT, Classifier
 from studies.dlac_runs import BATCH, RATE, bounds, markdown, normalised, shapes_of, started, torch_losses
 
 FP32 = parse("fp32")
@@ -50,7 +51,7 @@ def test_batch_normalisation_and_scales_become_gains_and_biases():
 
 
 def test_a_step_from_the_start_is_torchs():
-    layers = network_layers("lenet_caffe").rows
+    layers = topology("lenet_caffe").rows
     shapes, parameters = started(layers, FP32, 0)
     data = mnist().train[:BATCH]
     x, labels = (data.images.float() * PIXEL_UNIT).double().numpy(), data.labels.numpy()

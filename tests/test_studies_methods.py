@@ -3,7 +3,7 @@
 import pytest
 from one_process import FEW, made
 
-from quant.models import network_layers
+from golden.layer_tables import topology
 from quant.schemes import activation_schemes, schemes
 from rtl.targets import target
 from studies import methods
@@ -15,7 +15,7 @@ QUICK = ("integers, 8 bits", "TTQ", "BNN", "LogNet", "shared weights, 16")
 
 
 def test_rows_are_schemes_and_targets():
-    net = network_layers("lenet")
+    net = topology("lenet")
     assert len({row.title for row in ROWS}) == len(ROWS)
     for row in ROWS:
         engine = target(row.target).engine(**row.settings)

@@ -12,8 +12,9 @@ from golden.dlac_networks import Parameters, logits, ternary, training_step
 from golden.dlac_steps import Step, Steps
 from golden.errors import InputError
 from golden.formats import Ternary, parse
+from golden.layer_tables import topology
 from quant.data import mnist
-from quant.models import PIXEL_UNIT, network_layers
+from quant.models import PIXEL_UNIT
 from studies.dlac_runs import FULL, resnet_layer, started
 from tb.cases import Failure
 from tb.dlac_network import integer_steps, run_steps
@@ -97,7 +98,7 @@ def test_another_format_is_refused():
 
 @pytest.mark.long
 def test_a_training_step_of_lenet_runs_in_the_verilog():
-    layers, data, g = network_layers("lenet_caffe").rows, mnist().train[:2], Steps(FP32)
+    layers, data, g = topology("lenet_caffe").rows, mnist().train[:2], Steps(FP32)
     shapes, parameters = started(layers, FP32, 0)
     x = (data.images.float() * PIXEL_UNIT).double().numpy()
     training_step(g, shapes, parameters, x, data.labels.numpy(), 0.03125)
