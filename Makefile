@@ -6,7 +6,7 @@
 
 PYTHON_BIN := .venv/bin/python
 SPECS := pyproject.toml constraints.txt setup/python.sh
-STUDIES := ristretto dpred tiles dlac arrays datapaths compression mnist methods schemes tricks pruning
+STUDIES := ristretto dpred tiles dlac dlac_storage arrays datapaths compression mnist methods schemes tricks pruning
 
 help:
 	echo "make list                              the targets, one line each"
@@ -20,6 +20,7 @@ help:
 	echo "make dpred                             traffic and speed-up of DPRed and bit-serial tiles on real networks, in build/dpred"
 	echo "make tiles                             LeNet through the Verilog of the bit-serial tiles, and what these cost, in build/tiles"
 	echo "make dlac                              the figures of DLAC, the zero-skipping grid: zeros, speed, area, training, in build/dlac"
+	echo "make dlac_storage                      storage, speed and area of the zero-skipping grid, in build/dlac_storage"
 	echo "make arrays                            area and power of arrays of integers and of floating point, in build/arrays"
 	echo "make datapaths                         arrays of signs, two scales, powers of two and codebooks: area, clock, in build/datapaths"
 	echo "make compression                       LeNet by Deep Compression: pruned, shared, Huffman-coded, in build/compression"

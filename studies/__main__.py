@@ -65,19 +65,13 @@ def reported(name):
     return run
 
 
-def written(name):
-    """What runs a study in the module ``studies.NAME``, of one page."""
+def written(name, *caches):
+    """What runs a study in the module ``studies.NAME``, of one page, which may need folders of `caches`."""
 
     def run(given, folder):
-        return [importlib.import_module(f"studies.{name}").write(BUILD, folder)]
+        return [importlib.import_module(f"studies.{name}").write(*caches, folder)]
 
     return run
-
-
-def datapaths(given, folder):
-    from studies.datapaths import write
-
-    return [write(folder)]
 
 
 def compression(given, folder):
@@ -111,10 +105,11 @@ def trained_arguments(parser, data=True):
 STUDIES = {
     "ristretto": Study("Gysel's tables and figures", ristretto, ristretto_arguments),
     "dpred": Study("traffic and time of bit-serial tiles", reported("dpred")),
-    "tiles": Study("LeNet on bit-serial tiles, and their cost", written("tiles")),
+    "tiles": Study("LeNet on bit-serial tiles, and their cost", written("tiles", BUILD)),
     "dlac": Study("the figures of DLAC, the zero-skipping grid", reported("dlac")),
-    "arrays": Study("area and power of arrays of integers and of floating point", written("arrays")),
-    "datapaths": Study("cost of arrays of narrow weights", datapaths),
+    "dlac_storage": Study("storage, speed and area of the zero-skipping grid", written("dlac_storage")),
+    "arrays": Study("area and power of arrays of integers and of floating point", written("arrays", BUILD)),
+    "datapaths": Study("cost of arrays of narrow weights", written("datapaths")),
     "compression": Study("LeNet by Deep Compression", compression),
     "mnist": Study(
         "accuracies of narrow networks on MNIST", trained, lambda parser: trained_arguments(parser, data=False)

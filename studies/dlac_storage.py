@@ -1,4 +1,4 @@
-"""What a PE of the zero-skipping grid must store to be how fast, and what that costs: ``python -m studies.dlac_storage``.
+"""What a PE of the zero-skipping grid must store to be how fast, and what that costs: ``make dlac_storage``.
 
 Speed-up is over the same grid without skipping, of one large tile with independent zeros. Beside the lanes of this grid
 stands a queue of whole k-steps, worked on in order, as DLAC's text suggests: without the hazards of an adder, which would
@@ -6,7 +6,6 @@ make it slower, and with steps that have no product leaving it for nothing.
 """
 
 import json
-import sys
 import tempfile
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from golden.dlac_grid import GridShape, masks
 from golden.dlac_schedule import mm_cycles
-from golden.errors import Parser, command, replacing
+from golden.errors import replacing
 from rtl.dlac_pe import DlacElement
 from rtl.generate import generate
 from rtl.targets import target
@@ -22,9 +21,8 @@ from rtl.verilog import emit
 from synth.flow import map_design, yosys
 from synth.library import find
 
-__all__ = ["areas", "grids", "markdown", "picture", "queue_cycles", "speeds"]
+__all__ = ["areas", "grids", "markdown", "picture", "queue_cycles", "speeds", "write"]
 
-BUILD, DOCS = Path("build/dlac_storage"), Path("docs")
 DENSITY, K, TILES, SEED = 0.4, 2304, 2, 1
 QUEUE = 16
 DEPTHS = (4, 6, 8, 10, 12, 14)
@@ -187,18 +185,14 @@ def picture(study, path):
     pyplot.close(figure)
 
 
-def main():
-    parser = Parser(prog="python -m studies.dlac_storage", description=__doc__)
-    parser.add_argument("--docs", action="store_true", help=f"write page and picture to {DOCS}, not {BUILD}")
-    folder = DOCS if parser.parse_args(sys.argv[1:]).docs else BUILD
+def write(folder):
+    """Measure, and write ``dlac_storage.json``, the page and its picture to `folder`; the page."""
+    folder = Path(folder)
     study = {"seed": SEED, "speeds": speeds(), "areas": areas(), "grids": grids()}
-    with replacing(BUILD / "study.json") as temporary:
+    with replacing(folder / "dlac_storage.json") as temporary:
         temporary.write_text(json.dumps(study, indent=1) + "\n")
-    with replacing(folder / "dlac_storage.md") as temporary:
-        temporary.write_text(markdown(study))
     picture(study, folder / "dlac-storage.png")
-    print(markdown(study))
-
-
-if __name__ == "__main__":
-    command(main)
+    page = folder / "dlac_storage.md"
+    with replacing(page) as temporary:
+        temporary.write_text(markdown(study))
+    return page
