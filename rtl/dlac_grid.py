@@ -123,6 +123,13 @@ class DlacGrid(wiring.Component):
             }
         )
 
+    @property
+    def constant(self):
+        """Bits of outputs that are constant."""
+        return set() if self.fmt.infinite else {"e__payload[0]"}
+
+    apart = frozenset({("e__payload", "v__payload")})  # an output, and what it does not depend on
+
     def elaborate(self, platform):
         m = Module()
         shape, width = self.shape, self.fmt.width

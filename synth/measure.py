@@ -123,7 +123,8 @@ def measured(view, library, operands):
         if variant != "ungated":
             rows[variant]["timing"] = clock(mapped, library).row()
     mapped = netlists["area"]
-    found = [] if whole else problems(mapped, library, getattr(view.component, "constant", ()))
+    purpose = (getattr(view.component, what, ()) for what in ("constant", "apart"))
+    found = [] if whole else problems(mapped, library, *purpose)
     count = rows["area"]["flip_flops"]
     if view.flip_flops is not None and count != view.flip_flops:
         found.append(f"{count} flip-flops, the engine states {view.flip_flops}")

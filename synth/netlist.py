@@ -19,7 +19,7 @@ def base(port):
     return port.partition("[")[0]
 
 
-def problems(mapped, library, fixed=()):
+def problems(mapped, library, fixed=(), apart=()):
     """What is wrong with a netlist, one line each.
 
     Every input bit has to reach an output, through registers where they come; no output bit may be constant; and the
@@ -29,6 +29,8 @@ def problems(mapped, library, fixed=()):
     ----------
     fixed : collection of str
         Output bits that are constant on purpose.
+    apart : collection of (str, str)
+        Outputs, and input ports that they do not depend on, on purpose.
     """
     ports = mapped.netlist["ports"]
     inputs = {name: port["bits"][0] for name, port in ports.items() if port["direction"] == "input"}
@@ -56,6 +58,7 @@ def problems(mapped, library, fixed=()):
             if HANDSHAKE.match(output):
                 continue
             missing = {base(name) for name in inputs} - {base(name) for n, name in enumerate(inputs) if mask >> n & 1}
+            missing = {name for name in missing if (output, name) not in apart}
             if missing:
                 found.append(f"{output} does not depend on {listing(sorted(missing))}")
     return found

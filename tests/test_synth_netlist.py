@@ -12,8 +12,8 @@ def library():
     return find()
 
 
-def found(text, library):
-    return problems(map_design(text, "top", library, ("area",))["area"], library)
+def found(text, library, **stated):
+    return problems(map_design(text, "top", library, ("area",))["area"], library, **stated)
 
 
 def test_a_sound_design(library):
@@ -38,3 +38,4 @@ def test_a_stream_that_ignores_an_operand(library):
       assign y__valid = ^w__payload;
     endmodule"""
     assert found(text, library) == ["y__payload does not depend on w__payload"]
+    assert found(text, library, apart={("y__payload", "w__payload")}) == []
