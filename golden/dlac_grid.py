@@ -73,6 +73,11 @@ class GridShape:
             raise InputError(f"units must be at most the {self.buffers} output buffers of a PE, not {self.units}")
         if not 0 <= self.adders < self.units:
             raise InputError(f"adders must be 0 to {self.units - 1} of the {self.units} units, not {self.adders}")
+        if self.adders and not self.ternary and self.units > self.filters:
+            raise InputError(
+                f"units must be at most the {self.filters} filters of a PE if some only add and weights are floats, not "
+                f"{self.units}"
+            )
         if self.depth * self.filters > 64:
             raise InputError(f"depth must be at most {64 // self.filters} with {self.filters} filters, not {self.depth}")
         if self.skip not in SKIPS:

@@ -226,14 +226,14 @@ class DlacElement(wiring.Component):
 
     def write(self, m, buffers, written, writes):
         """Take what units have done into buffers."""
-        filters = self.shape.filters
-        for (p, f), buffer in buffers.items():
+        taken = []
+        for (p, f), buffer in buffers.items():  # pixel by pixel, as the bits of `written`
             gates = [Signal(name=f"write_{p}_{f}_{u}") for u in range(len(writes))]
             m.d.comb += [gate.eq(to[p] & of[f]) for gate, (to, of, _) in zip(gates, writes)]
             with m.If(Cat(gates).any()):
                 m.d.sync += buffer.eq(picked(gates, [result for _, _, result in writes]))
-            at = p * filters + f
-            m.d.sync += written[at].eq((written[at] | Cat(gates).any()) & ~self.clear)
+            taken.append(Cat(gates).any())
+        m.d.sync += written.eq((written | Cat(taken)) & (~self.clear).replicate(len(written)))
         return m
 
 

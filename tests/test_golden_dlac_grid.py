@@ -17,6 +17,10 @@ from golden.errors import InputError
         ({"adder_latency": 0}, "adder_latency must be 1 to 5, not 0"),
         ({"units": 5, "pixels": 2, "filters": 2}, "units must be at most the 4 output buffers of a PE, not 5"),
         ({"units": 2, "adders": 2}, "adders must be 0 to 1 of the 2 units, not 2"),
+        (
+            {"units": 4, "adders": 2, "filters": 2, "ternary": False},
+            "units must be at most the 2 filters of a PE if some only add and weights are floats, not 4",
+        ),
         ({"filters": 8, "depth": 9}, "depth must be at most 8 with 8 filters, not 9"),
         ({"skip": "all"}, "skip must be none, activations, weights or both, not 'all'"),
     ],

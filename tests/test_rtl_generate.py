@@ -34,7 +34,7 @@ SETTINGS = {
     "dpred_encoder": {"word": 16, "group": 8},
     "dpred_decoder": {"group": 8, "zeros": 1},
     "dlac_fp32": {"rows": 1, "cols": 3, "pixels": 2, "filters": 3, "a": "ieee_e4m3"},
-    "dlac_fp16": {"rows": 2, "cols": 1, "pixels": 2, "filters": 2, "units": 3, "w": "fp16", "depth": 2},
+    "dlac_fp16": {"rows": 2, "cols": 1, "pixels": 2, "filters": 2, "units": 2, "w": "fp16", "depth": 2},
     "parallel_tile": {"lanes": 3, "filters": 2, "a": "int4"},
     "stripes": {"lanes": 3, "filters": 2, "windows": 5, "w": "int5"},
     "dynamic_stripes": {"lanes": 3, "filters": 2, "windows": 4, "groups": 2, "run_ahead": 1, "trim": 1},

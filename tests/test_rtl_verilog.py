@@ -74,7 +74,7 @@ ODD = [
     ("dpred_decoder", {"word": 16, "group": 4}),
     ("dlac_fp32", {"rows": 1, "cols": 1, "pixels": 1, "filters": 1, "units": 1, "depth": 1, "a": "ieee_e3m2"}),
     ("dlac_fp32", {"rows": 3, "cols": 1, "pixels": 1, "filters": 5, "units": 5, "depth": 5, "a": "ieee_e4m3_ftz"}),
-    ("dlac_fp16", {"rows": 1, "cols": 2, "pixels": 5, "filters": 2, "units": 4, "a": "e2m3", "w": "e2m3", "skip": "none"}),
+    ("dlac_fp16", {"rows": 1, "cols": 2, "pixels": 5, "filters": 2, "units": 2, "a": "e2m3", "w": "e2m3", "skip": "none"}),
     ("dlac_fp16", {"cols": 1, "pixels": 2, "filters": 1, "depth": 16, "a": "e3m2", "skip": "activations"}),
 ]
 
