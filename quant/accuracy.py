@@ -18,7 +18,7 @@ __all__ = ["ROWS", "accuracy", "markdown"]
 ROWS = (  # network, weights, what computed the test accuracy
     ("lenet_caffe", "float", "torch float32"),
     ("lenet", "float", "torch float32"),
-    ("lenet", "ternary", "golden integers"),
+    ("lenet", "ternary,edges=ternary", "golden integers"),
     ("lenet_caffe", "int8", "golden integers"),
 )
 

@@ -82,7 +82,7 @@ def step_runs(name, steps, fmt, of, settings, sim):
 
 def inference(dataset, build, sim, settings):
     """JSON values of the ternary LeNet in integers and in half precision: (runs, share of choices that agree)."""
-    model = trained(recipe("lenet", "ternary"), dataset, build=build).model.eval()
+    model = trained(recipe("lenet", "ternary,edges=ternary"), dataset, build=build).model.eval()
     images, labels = dataset.test.images.numpy(), dataset.test.labels.numpy()
     network = export(model)
     found = [step_runs("integers", integer_steps(network, images[:IMAGES], FP32), FP32, "dlac_fp32", settings, sim)]

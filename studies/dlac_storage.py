@@ -131,8 +131,8 @@ def markdown(study):
         "# DLAC: storage, speed and area",
         "",
         f"Speed-up over the same grid without skipping, 16 × 16 PEs of 16 buffers and 2 units, adder latency 3; independent "
-        f"zeros, densities {DENSITY} and {DENSITY}; a tile of {K} k-steps. The bound is {bound:.2f}. Written by `python -m "
-        "studies.dlac_storage`.",
+        f"zeros, densities {DENSITY} and {DENSITY}; a tile of {K} k-steps. The bound is {bound:.2f}. Written by `make "
+        "dlac_storage`.",
         "",
         "![Storage and speed-up](dlac-storage.png)",
         "",
