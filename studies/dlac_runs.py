@@ -44,10 +44,17 @@ def normalised(model, fmt, threshold=0.01):
     """(shapes, parameters) in `fmt` of a trained ternary network: its batch normalisation, and scales, are its gains.
 
     Activations are numbers of `fmt`: those of the quantised network are left out.
+
+    Raises
+    ------
+    ValueError
+        If a layer has other weights than -1, 0 and 1.
     """
     g, parameters = Steps(fmt), {}
     for stage in model.stages:
         [(_, codes, scale)] = stage.weights.terms(stage.weight)
+        if not torch.isin(codes, torch.tensor([-1, 0, 1])).all():
+            raise ValueError(f"layer {stage.layer.name} has weights other than -1, 0 and 1: it must be ternary for the grid")
         gain, bias = stage.affine()
         parameters[stage.layer.name] = Parameters(
             weight=codes.double().numpy(),

@@ -50,6 +50,11 @@ def test_batch_normalisation_and_scales_become_gains_and_biases():
     ]
 
 
+def test_a_layer_that_is_not_ternary_is_named():
+    with pytest.raises(ValueError, match="^layer out has weights other than -1, 0 and 1"):
+        normalised(Classifier(SMALL, ("ternary", "ternary", "int8")).eval(), FP32)
+
+
 def test_a_step_from_the_start_is_torchs():
     layers = topology("lenet_caffe").rows
     shapes, parameters = started(layers, FP32, 0)
