@@ -143,7 +143,7 @@ class Graph:
             wanted = "floats" if self.unit is None else "uint8 pixels or floats"
             raise InputError(f"input of the network must be {wanted}, not {x.dtype}")
         x = x if self.unit is None else x * self.unit
-        return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+        return x.to(memory_format=torch.channels_last) if x.ndim == 4 else x
 
     def fused(self):
         """Name of a conv or dense → the relu that alone uses it: hardware computes the two in one."""

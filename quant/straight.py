@@ -23,4 +23,4 @@ def straight(x, values, factor=None):
 
     Source: Bengio, Léonard and Courville, Estimating or Propagating Gradients Through Stochastic Neurons.
     """
-    return Straight.apply(x, values, factor)
+    return Straight.apply(x, values, factor) if x.requires_grad else values
