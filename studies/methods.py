@@ -182,9 +182,9 @@ def markdown(found):
         sections += [f"## {data['name']}", f"{data['title']}.", rows(data), *ordered(data)]
     sections.append(
         "*Bits* are those of all weights, 8-bit layers included; *nonzero* is a share of weights, *products* one of an "
-        "image's products. *Area* is that of a processing element of the target, in gate equivalents for each product that it "
-        "adds in a cycle; *cycles* are those of an image on 8 × 8 elements, by the model that equals the Verilog's cycles, "
-        "first and last layer on `int8_gemm`, of floats on `fp32_gemm`. LogNet's area is that of convolutions. "
+        "image's products. *Area* is that of a processing element of the target, in gate equivalents for each product that "
+        "it adds in a cycle; *cycles* are those of an image on 8 × 8 elements, by the model that equals the Verilog's "
+        "cycles, first and last layer on `int8_gemm`, of floats on `fp32_gemm`. LogNet's area is that of convolutions. "
         "Codebooks are looked up at the edge of the array, outside its elements."
     )
     return sections

@@ -156,8 +156,8 @@ def markdown(found):
         f"{found['title']}.",
         table(head, lines),
         "Test accuracy by golden's integers: mean and standard deviation over seeds, the test set read once, the epoch "
-        "chosen on held-out images. *Bits a weight* and *nonzero* are of all weights. Images are moved by up to 2 pixels in the "
-        f"training of LeNet and 1 in that of the MLPs, whose 2-bit weights are TWN's. The published figures took "
+        "chosen on held-out images. *Bits a weight* and *nonzero* are of all weights. Images are moved by up to 2 pixels in "
+        "the training of LeNet and 1 in that of the MLPs, whose 2-bit weights are TWN's. The published figures took "
         f"{PUBLISHED_EPOCHS} epochs; `--full` trains {FULL_EPOCHS}. {AGREED}",
     ]
 

@@ -171,8 +171,9 @@ def markdown(found):
         table(head, lines),
         f"Mean and standard deviation over seeds. *Difference*: from *{BASE}*, that of *LR* from *{STEADY}*, in points, "
         "seed by seed, with * where the means are further apart than two standard errors. Shares are of all weights, of "
-        "what layers read and of an image's products: what a zero-skipping accelerator has left to do. The paper, on CIFAR-10: ternary about 3 points below float, the four "
-        "tricks together 1.6 points up; on ImageNet, cuts of the rate 1 point up.",
+        "what layers read and of an image's products: what a zero-skipping accelerator has left to do. The paper, on "
+        "CIFAR-10: ternary about 3 points below float, the four tricks together 1.6 points up; on ImageNet, cuts of the "
+        "rate 1 point up.",
         "## Depth against precision",
         depth(found["depth"]),
         "The paper's point: the deeper ternary network needs fewer products and is better than the shallower one in floats. "

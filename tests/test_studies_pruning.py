@@ -27,9 +27,11 @@ def test_scales():
     assert usual.data.train == 20_000 and full.epochs > usual.epochs and own.network == "cifar10_full"
 
 
-@pytest.mark.parametrize("network", ["mlp64", pytest.param("lenet", marks=pytest.mark.long)])
-def test_the_page_from_a_few_images(network, monkeypatch, tmp_path):
-    small = Scale(data=FEW, network=network, kept=(0.3,), floats=8)
+@pytest.mark.parametrize(
+    "network, floats, epochs", [("mlp64", 8, 2), pytest.param("lenet", 20, 10, marks=pytest.mark.long)]
+)
+def test_the_page_from_a_few_images(network, floats, epochs, monkeypatch, tmp_path):
+    small = Scale(data=FEW, network=network, kept=(0.3,), floats=floats, epochs=epochs)
     found, page = made(monkeypatch, pruning, small, [0], tmp_path)
     whole, *rows = found["rows"]
     assert whole["nonzero"]["mean"] > 0.99 and [row["method"] for row in rows] == list(METHODS)
