@@ -19,11 +19,11 @@ from quant.rectify import thresholded
 from quant.run import Trained
 from quant.train import train
 
-__all__ = ["BUILD", "FLOAT", "LOOP", "code_hash", "key", "remembered", "slug", "trained"]
+__all__ = ["BUILD", "FLOAT", "LOOP", "PRUNING", "code_hash", "key", "remembered", "slug", "trained"]
 
 BUILD = Path("build/quant")
 LOOP = tuple(f"quant.{name}" for name in ("data", "losses", "rectify", "run", "settings", "train"))
-PRUNING = tuple(f"quant.{name}" for name in ("calls", "energy_aware", "masks", "pruning", "saliency"))
+PRUNING = ("golden.energy", *(f"quant.{name}" for name in ("calls", "energy_aware", "masks", "pruning", "saliency")))
 FLOAT = (*LOOP, "golden.layer_tables", "golden.residual", "golden.topology", "quant.layers", "quant.models")
 TRAINING = (*FLOAT, *(f"golden.formats.{name}" for name in ("base", "codebooks", "integers", "minifloats", "powers")))
 TRAINING += tuple(f"quant.quantisers{suffix}" for suffix in ("", "_activations", "_binary", "_nonlinear", "_ternary"))

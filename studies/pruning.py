@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from golden.energy import EnergySpec
+from quant.cache import PRUNING
 from quant.energy_aware import energies
 from quant.pruning import Pruning
 from studies.samples import Data
@@ -24,7 +26,7 @@ def energy(model, images):
 class Weighed(Trial):
     """A float network, pruned or not, whose energy is modelled too."""
 
-    CODE = (*Trial.CODE, "golden.energy", "quant.calls", "quant.energy_aware", "studies.pruning")
+    CODE = (*Trial.CODE, *PRUNING, "studies.pruning")
 
     def made(self, dataset, build):
         run, more = super().made(dataset, build)
@@ -100,12 +102,13 @@ def markdown(found):
         lines.append([*cells, mean(row["test"]), percent(row["energy"]["mean"] / whole["energy"]["mean"])])
     return [
         f"{found['title']}. {found['network']} in floats, pruned at once, each layer to the same share of its weights, and "
-        f"trained on for {counted(found['epochs'], 'epoch')}. *Energy-aware* goes through the layers in the order of their energy, "
-        "restores what the sums miss most and refits the rest by least squares before it trains.",
+        f"trained on for {counted(found['epochs'], 'epoch')}. *Energy-aware* goes through the layers in the order of their "
+        "energy, restores what the sums miss most and refits the rest by least squares before it trains.",
         table(head, lines),
         "Test accuracy by torch, mean and standard deviation over seeds. *Energy*: of an image with numbers of 16 bits, as "
         f"`golden.energy` models it, beside that of the whole network, {plain(whole['energy']['mean'] / 1e6, 2)} million "
-        "multiplications' worth. What pruning, sharing and Huffman codes save together: [Deep Compression](compression.md).",
+        f"multiplications' worth; a weight is fetched from DRAM once for {EnergySpec().batch} images, which share its "
+        "cost. What pruning, sharing and Huffman codes save together: [Deep Compression](compression.md).",
     ]
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from golden.costs import compute_cost
 from golden.layer_tables import topology
 from quant.settings import Distillation
+from studies import footprints
 from studies.curves import convergence, draw, reached
 from studies.samples import Data
 from studies.tables import counted, mean, over, percent, plain, spread, table
-from studies.trials import Trial, network
+from studies.trials import AGREED, Trial, network
 
 __all__ = ["SCHEMES", "SEEDS", "TITLE", "markdown", "pictures", "results", "scale", "trials"]
 
@@ -129,7 +130,7 @@ def results(found, scale):
         rows.append(row)
     made = {"title": scale.data.title, "epochs": scale.epochs, "teacher": scale.teacher, "width": scale.width}
     made |= {"rows": rows, "claims": [claim(rows, name) for name in scale.networks]}
-    return made | {"flip": scale.flip, "shift": scale.shift}
+    return made | {"flip": scale.flip, "shift": scale.shift, "memory": footprints.results()}
 
 
 def claim(rows, name):
@@ -162,11 +163,12 @@ def markdown(found):
         sections.append(grid([row for row in found["rows"] if row["network"] == name], name, found))
     sections.append(
         "Test error, mean and standard deviation over seeds; where weights and activations are narrow it is golden's, "
-        "otherwise torch's. *Cost* is FMAs times the bits of both operands, beside the float baseline's."
+        "otherwise torch's. *Cost* is FMAs times the bits of both operands, beside the float baseline's. "
+        f"{AGREED}"
     )
     for found_claim in found["claims"]:
         sections.append(claimed(found_claim))
-    return sections
+    return sections + footprints.markdown(found["memory"])
 
 
 def grid(rows, name, found):

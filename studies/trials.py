@@ -16,13 +16,15 @@ from quant.run import correct
 from quant.schemes import schemes
 from quant.settings import Recipe
 from studies import counts
+from studies.progress import minutely
 from studies.samples import Data
 from studies.workers import workers
 
-__all__ = ["Trial", "builds_on", "measured", "network", "run"]
+__all__ = ["AGREED", "Trial", "builds_on", "measured", "network", "run"]
 
 COMPARED = 100  # test images of which golden and torch must agree on every integer
 COUNTED = 100  # held-out images whose zeros are counted
+AGREED = f"Golden and torch agree on every integer of {COMPARED} test images of each network of integers."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,8 @@ class Trial:
 
     def made(self, dataset, build):
         """(a `Trained`, more figures of it)."""
-        return trained(self.recipe, dataset, build=build, progress=False), {}
+        with minutely():
+            return trained(self.recipe, dataset, build=build), {}
 
 
 def network(data, name, seed, *, weights="float", activations="", sizes=None, **settings):
@@ -118,7 +121,8 @@ def prepare(job, build):
     """Train what others build on."""
     recipe, data = job
     began = time.perf_counter()
-    held_out = trained(recipe, data.load(), build=build, progress=False).held_out
+    with minutely():
+        held_out = trained(recipe, data.load(), build=build).held_out
     print(f"{recipe.title}: held-out {held_out:.2%}, {time.perf_counter() - began:.0f} s", flush=True)
 
 

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
 from one_process import FEW, made
 
 from studies import mnist
-from studies.mnist import PUBLISHED_EPOCHS, ROWS, Scale, scale, trials
+from studies.mnist import FULL_EPOCHS, ROWS, Scale, scale, trials
+from studies.samples import Data
 
 CHANCE, MARGIN = 0.1, 0.2
 
@@ -24,7 +26,8 @@ def test_rows_are_what_their_titles_say():
 def test_the_full_scale_is_that_of_the_published_figures():
     rows = scale(True, None).rows
     assert [row.published for row in rows] == [0.9866, 0.9899]
-    assert {row.settings["epochs"] for row in rows} == {PUBLISHED_EPOCHS}
+    assert {row.settings["epochs"] for row in rows} == {FULL_EPOCHS}
+    assert scale(False, None).data == scale(True, None).data == Data(name="mnist")
 
 
 def test_the_page_from_a_few_images(monkeypatch, tmp_path):
@@ -35,3 +38,15 @@ def test_the_page_from_a_few_images(monkeypatch, tmp_path):
         assert row["by"] == "golden" and row["bits"] == 2 and row["test"]["mean"] > CHANCE + MARGIN
     assert "| ≥ 20.0%, reached |" in page and "| ≥ 99.9%, missed | 98.66% |" in page
     assert "seeds 0, 1." in page and not (tmp_path / "mnist.png").exists()
+    assert "mnist: 640 images to train on, 100 held out, 200 to test." in page
+
+
+@pytest.mark.long
+def test_the_other_rows_from_a_few_images(monkeypatch, tmp_path):
+    rows = [replace(row, settings=row.settings | {"epochs": 6, "batch": 32}) for row in (*ROWS[:2], ROWS[4])]
+    rows = [replace(row, floats=row.floats and row.floats | {"batch": 32}) for row in rows]
+    found, page = made(monkeypatch, mnist, Scale(data=FEW, rows=tuple(rows)), [0], tmp_path)
+    for row in found["rows"]:
+        assert row["by"] == "golden" and row["test"]["mean"] > CHANCE + MARGIN, row["row"]
+        assert f"| {row['row']} | {row['bits']:.2f} |" in page
+    assert [row["bits"] for row in found["rows"]] == [2, pytest.approx(1.1, abs=0.1), 1]

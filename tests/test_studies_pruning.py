@@ -4,7 +4,8 @@ import pytest
 from one_process import FEW, made
 
 from studies import pruning
-from studies.pruning import METHODS, WHOLE, Scale, scale, title, trials
+from studies.pruning import METHODS, WHOLE, Scale, Weighed, scale, title, trials
+from studies.trials import Trial
 
 CHANCE, MARGIN = 0.1, 0.2
 
@@ -16,13 +17,21 @@ def test_both_methods_start_from_the_same_network():
     assert {trial.recipe.pruning.method for trial in found if trial.row != WHOLE} == set(METHODS)
 
 
+def test_figures_are_kept_by_all_the_code_that_prunes_and_models():
+    assert {"quant.masks", "quant.saliency", "quant.energy_aware", "golden.energy", "studies.pruning"} <= set(Weighed.CODE)
+    assert set(Trial.CODE) < set(Weighed.CODE)
+
+
 def test_scales():
     usual, full, own = scale(False, None), scale(True, None), scale(False, "folder")
     assert usual.data.train == 20_000 and full.epochs > usual.epochs and own.network == "cifar10_full"
 
 
-def test_the_page_from_a_few_images(monkeypatch, tmp_path):
-    small = Scale(data=FEW, network="mlp64", kept=(0.3,), floats=8)
+@pytest.mark.parametrize(
+    "network, floats, epochs", [("mlp64", 8, 2), pytest.param("lenet", 20, 10, marks=pytest.mark.long)]
+)
+def test_the_page_from_a_few_images(network, floats, epochs, monkeypatch, tmp_path):
+    small = Scale(data=FEW, network=network, kept=(0.3,), floats=floats, epochs=epochs)
     found, page = made(monkeypatch, pruning, small, [0], tmp_path)
     whole, *rows = found["rows"]
     assert whole["nonzero"]["mean"] > 0.99 and [row["method"] for row in rows] == list(METHODS)
@@ -31,4 +40,5 @@ def test_the_page_from_a_few_images(monkeypatch, tmp_path):
         assert row["energy"]["mean"] < 0.8 * whole["energy"]["mean"]
         assert row["test"]["mean"] > CHANCE + MARGIN
     assert title("energy", 0.3) == "energy-aware, 30% kept" and (tmp_path / "pruning.png").exists()
+    assert "once for 16 images" in page
     assert f"| energy-aware | 30% | {rows[1]['nonzero']['mean']:.2%} | {rows[1]['test']['mean']:.2%} |" in page

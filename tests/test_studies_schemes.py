@@ -8,7 +8,7 @@ from studies import schemes
 from studies.schemes import GRID, NARROW, PUBLISHED, SCHEMES, WIDE, Scale, claim, claimed, runs, scale, title, trials
 from studies.tables import spread
 
-CHANCE, MARGIN = 0.1, 0.2
+CHANCE, MARGIN = 0.1, 0.12  # on 200 images, five standard deviations of guessing
 
 
 def of(found, row):
@@ -35,7 +35,8 @@ def test_grids():
     assert len(list(runs(usual))) == 4 * 2 + 2 and len(list(runs(full))) == 4 * 6 + 2
     assert own.networks == ("resnet44", "resnet56") and own.precisions == GRID and own.width == 1
     for name in own.networks:
-        assert set(PUBLISHED[name]) == set(list(SCHEMES)[:4]) and all(set(row) == set(GRID) for row in PUBLISHED[name].values())
+        assert set(PUBLISHED[name]) == set(list(SCHEMES)[:4])
+        assert all(set(row) == set(GRID) for row in PUBLISHED[name].values())
 
 
 def rows(**tests):
@@ -66,6 +67,8 @@ def test_the_page_from_a_few_images(monkeypatch, tmp_path):
     assert len(found["rows"]) == 10 and (tmp_path / "schemes.png").exists()
     narrow = [row for row in found["rows"] if tuple(row["bits"]) == NARROW]
     assert all(row["by"] == "golden" for row in narrow) and all(row["nonzero"] < 0.8 for row in narrow)
-    best = max(row["test"]["mean"] for row in narrow)
-    assert best > CHANCE + MARGIN
-    assert "| WRPN + Apprentice | 2 | 8 |" in page and "This is not CIFAR-10" in page and found["rows"][0]["cost"] > narrow[0]["cost"]
+    for row in found["rows"]:
+        assert row["test"]["mean"] > CHANCE + MARGIN, (row["scheme"], row["bits"])
+    assert "| resnet50 | 102.0 |" in page and "agree on every integer of 100 test images" in page
+    assert "| WRPN + Apprentice | 2 | 8 |" in page and "This is not CIFAR-10" in page
+    assert found["rows"][0]["cost"] > narrow[0]["cost"]

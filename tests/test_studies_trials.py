@@ -10,7 +10,7 @@ from one_process import FEW, workers
 from quant.cache import trained
 from quant.evaluate import Comparison
 from quant.settings import Distillation
-from studies import trials
+from studies import progress, trials
 from studies.trials import Trial, builds_on, measured, network, run
 
 QUICK = {"epochs": 1, "batch": 64, "rate": 3e-3}
@@ -94,6 +94,15 @@ def test_an_interrupted_study_goes_on(tmp_path, monkeypatch):
     found = run(several, tmp_path)
     assert set(found["row"]) == {0, 1} and times
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())
+
+
+def test_long_training_says_how_far_it_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(progress, "SECONDS", 0)
+    measured(trial(epochs=2), tmp_path)
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert len(lines) == 3 and "epoch 1/2" in lines[0] and "epoch 2/2" in lines[1] and err == ""
+    assert lines[2].startswith("row, seed 0")
 
 
 def test_prepared_networks_are_in_the_cache(tmp_path, capsys):

@@ -1,11 +1,13 @@
 """studies.tricks: what each trick changes, the page from a few images."""
 
+import dataclasses
+
 from one_process import HALVED, made
 
 from golden.layer_tables import topology
 from studies import tricks
-from studies.tricks import BASE, FLOAT, TRICKS, Scale, ratio, scale, trials
 from studies.tables import spread
+from studies.tricks import BASE, FLOAT, STEADY, TRICKS, Scale, beside, order, ratio, scale, trials
 
 CHANCE, MARGIN = 0.1, 0.2
 
@@ -14,16 +16,17 @@ def test_each_trick_changes_what_it_says():
     found = {trial.row: trial.recipe for trial in trials(Scale(data=HALVED, sizes={}, epochs=8), [3])}
     base = found[BASE]
     assert base.schemes == (*["ternary"] * 6, "float", "float") and base.activations == "float" and base.start is None
-    reg, errors, relut, skip, four, stalled, pretrained = (found[trick.title] for trick in TRICKS[1:])
+    reg, errors, relut, skip, four, steady, stalled, pretrained = (found[trick.title] for trick in TRICKS[1:])
     assert reg.activity > 0 and errors.errors_only and (relut.relu_threshold, relut.threshold_epochs) == (0.01, 2)
     assert skip.schemes == ("float", *base.schemes[1:])
     assert four.activity == reg.activity and four.errors_only and four.threshold_epochs == 2 and four.schemes == skip.schemes
-    assert stalled.patience > 0 and stalled.rule == "adam"
+    assert steady.rule == "adam" and steady.decay == 0 and TRICKS[7].against == STEADY
+    assert dataclasses.replace(steady, patience=2, cut=0.3) == stalled  # the cut alone
     assert pretrained.start.schemes == () and pretrained.start.epochs + pretrained.epochs == base.epochs == 8
     assert found[FLOAT].schemes == () and {recipe.seed for recipe in found.values()} == {3}
-    deep, shallow = found["resnet20 ternary"], found["resnet8 float"]
-    assert deep.schemes == ("float", *["ternary"] * 18, "float") and shallow.schemes == ()
-    assert topology(deep.network).macs > 3 * topology(shallow.network).macs
+    deep, shallow = found["resnet14 ternary"], found["resnet8 float"]
+    assert deep.schemes == ("float", *["ternary"] * 12, "float") and shallow.schemes == ()
+    assert topology(deep.network).macs > 2 * topology(shallow.network).macs
 
 
 def test_scales():
@@ -34,6 +37,13 @@ def test_scales():
 def test_compute_is_of_products_that_are_not_zero():
     deep, shallow = ({"macs": macs, "products": spread([share])} for macs, share in ((300, 0.2), (100, 0.5)))
     assert ratio(deep, shallow) == 1.2
+    assert beside(1.2) == "about as many (1.20 times) as" and beside(0.7) == "0.70 times as many as"
+
+
+def test_depth_is_better_or_worse_by_two_standard_errors():
+    high, low, wide = ({"test": spread(values)} for values in ((0.9, 0.91), (0.8, 0.81), (0.7, 0.95)))
+    assert (order(high, low), order(low, high)) == ("better", "worse")
+    assert order(high, wide).startswith("not further than two standard errors")
 
 
 def test_the_page_from_a_few_images(monkeypatch, tmp_path):
@@ -46,4 +56,6 @@ def test_the_page_from_a_few_images(monkeypatch, tmp_path):
         assert f"| {row['row']} | {row['test']['mean']:.2%} |" in page
     assert rows[FLOAT]["nonzero"]["mean"] == 1 and rows[BASE]["nonzero"]["mean"] < 0.8
     assert rows[BASE]["products"]["mean"] < rows[FLOAT]["products"]["mean"]
+    gap = 100 * (rows[TRICKS[7].title]["test"]["mean"] - rows[STEADY]["test"]["mean"])
+    assert f"| {TRICKS[7].title} | {rows[TRICKS[7].title]['test']['mean']:.2%} | {gap:+.2f} |" in page
     assert [row["row"] for row in found["depth"]] == ["resnet8 float", "resnet8 ternary"]

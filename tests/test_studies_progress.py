@@ -1,0 +1,29 @@
+"""studies.progress: lines at most once a minute, bars nowhere."""
+
+import io
+import sys
+
+from tqdm import tqdm
+
+from studies import progress
+from studies.progress import SECONDS, Lines, minutely
+
+
+def test_a_line_a_minute(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    target = io.StringIO()
+    lines = Lines(target)
+    for seconds, text in ((1, "too soon\n"), (SECONDS, "first\n"), (1, "no"), (1, "t yet\n"), (SECONDS, "second\n")):
+        now[0] += seconds
+        assert lines.write(text) == len(text)
+    assert target.getvalue() == "first\nsecond\n"
+
+
+def test_bars_are_not_seen_and_lines_are(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "SECONDS", 0)
+    with minutely(), tqdm(total=3) as bar:
+        bar.update()
+        bar.write("epoch 1")
+    print("after", file=sys.stderr)
+    assert capsys.readouterr() == ("epoch 1\n", "after\n")
