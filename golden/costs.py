@@ -40,21 +40,23 @@ def compute_cost(net, weight_bits, activation_bits):
 def memory(net, batch, *, training=False, weight_bits=32, activation_bits=32):
     """The `Memory` of a network at work on `batch` images.
 
-    In training, every tensor of the batch waits for the backward pass. In inference, a tensor goes when the last node
-    that uses it has run: what counts is the greatest sum of tensors that are there at one time, a node's inputs and its
-    result together. Biases and normalisation, a thousandth of the weights, are left out, and so are gradients.
+    In training, every tensor of the batch waits for the backward pass: what is pooled, and its maxima too. In inference,
+    a tensor goes when the last node that uses it has run: what counts is the greatest sum of tensors that are there at
+    one time, a node's inputs, what it pools and its result together. Biases and normalisation, a thousandth of the
+    weights, are left out, and so are gradients.
 
     Source: Mishra and Marr, WRPN & Apprentice, figure 1, whose text does not say what was counted.
     """
     check(batch=batch, weight_bits=weight_bits, activation_bits=activation_bits)
     sizes = {name: math.prod(shape) for name, shape in net.shapes.items()}
+    pooled = {name: math.prod(shape) for name, shape in net.unpooled.items()}
     if training:
-        values = sum(sizes.values())
+        values = sum(sizes.values()) + sum(pooled.values())
     else:
         last = {source: i for i, node in enumerate(net.nodes) for source in node.sources}
         alive, values = {"input"}, 0
         for i, node in enumerate(net.nodes):
             alive.add(node.name)
-            values = max(values, sum(sizes[name] for name in alive))
+            values = max(values, sum(sizes[name] for name in alive) + pooled.get(node.name, 0))
             alive = {name for name in alive if last.get(name, -1) > i}
     return Memory(net.weights * weight_bits / 8, values * batch * activation_bits / 8)

@@ -133,6 +133,8 @@ class Topology:
     nodes : list of Node
     shapes : dict
         Name of a node, or "input" → shape of its result, of one image; (features,) behind a dense layer.
+    unpooled : dict
+        Name of a node with max pooling behind it → shape of what is pooled.
 
     Raises
     ------
@@ -143,7 +145,7 @@ class Topology:
     def __init__(self, shape):
         if len(shape) != 3 or min(shape) < 1:
             raise InputError(f"shape of an image must be (channels, height, width), not {shape!r}")
-        self.nodes, self.shapes = [], {INPUT: tuple(shape)}
+        self.nodes, self.shapes, self.unpooled = [], {INPUT: tuple(shape)}, {}
 
     @property
     def output(self):
@@ -180,6 +182,7 @@ class Topology:
         if node.name in self.shapes:
             raise InputError(f"there is a node {node.name!r} already")
         if node.pool is not None:
+            self.unpooled[node.name] = shape
             shape = (shape[0], *node.pool.size(*shape[1:]))
         self.nodes.append(node)
         self.shapes[node.name] = shape

@@ -27,7 +27,8 @@ def parser():
         help=f"{listed(ACTIVATIONS)}; by default int8, or float with float weights; what the last layer reads has "
         "8 bits, or edges=SCHEME; NODE=SCHEME for some; input=SCHEME for the pixels",
     )
-    train.add_argument("--data", default="mnist", help="mnist, fashion-mnist, or a folder of CIFAR-10 or ImageNet")
+    sets = "mnist, fashion-mnist, an .npz file of uint8 images x and classes y, a folder of CIFAR-10, ImageNet or images"
+    train.add_argument("--data", default="mnist", help=sets)
     train.add_argument("--method", default="", help=f"one or more of {', '.join(METHODS)}, joined by +")
     train.add_argument("--teacher", metavar="NETWORK", help="whose float version teaches; by default the same")
     train.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings of training: rate=1e-3")
@@ -46,7 +47,7 @@ def main():
     from quant import approximation
     from quant.accuracy import accuracy, markdown
     from quant.cache import trained
-    from quant.files import dataset
+    from quant.files import pictures
     from quant.parallel import first, processes
     from quant.recipes import recipe
     from quant.results import result
@@ -60,7 +61,7 @@ def main():
     given = {name: getattr(arguments, name) for name in ("seed", "epochs", "method", "teacher")}
     given["settings"] = assignments(arguments.set)
     recipe(arguments.network, arguments.weights, arguments.activations, **given)  # before data are looked for
-    data = dataset(arguments.data)
+    data = pictures(arguments.data)
     shape, classes = data.train.images.shape[1:], int(data.train.labels.max()) + 1
     names = arguments.network, arguments.teacher
     network, given["teacher"] = (name and fitted(name, shape, classes) for name in names)

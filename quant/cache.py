@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from golden.errors import replacing
 from quant.checkpoint import Checkpoint
-from quant.parallel import first
+from quant.parallel import first, part, total, wait
 from quant.rectify import thresholded
 from quant.run import Trained
 from quant.train import train
@@ -83,6 +83,11 @@ def fetch(path, recipe):
         return None
 
 
+def missing(here):
+    """Whether any process misses a file: all have looked for it by then, and all train, or none."""
+    return total([here])[0] > 0
+
+
 def trained(recipe, dataset, *, build=BUILD, progress=True):
     """The `Trained` of `recipe`, from the cache or trained now, with all that it starts from and learns from.
 
@@ -93,10 +98,11 @@ def trained(recipe, dataset, *, build=BUILD, progress=True):
     InputError
         If training fails, or the cache cannot be written.
     """
+    part(recipe.batch)  # refused before all that it starts from is trained
     name = f"{slug(recipe)}-{key(recipe, dataset)}"
     path = Path(build) / f"{name}.weights.safetensors"
     found = fetch(path, recipe)
-    if found is None:
+    if missing(found is None):
 
         def state(other):
             return None if other is None else trained(other, dataset, build=build, progress=progress).model.state_dict()
@@ -108,6 +114,7 @@ def trained(recipe, dataset, *, build=BUILD, progress=True):
         if first():
             store(path, found)
             checkpoint.remove()
+        wait()
     return found
 
 
@@ -128,11 +135,15 @@ def remembered(model, name, decides, modules, build, work):
     path = Path(build) / f"{name}-{digest}.safetensors"
     try:
         model.load_state_dict(load_file(path))
+        here = True
     except (OSError, SafetensorError, RuntimeError):
+        here = False
+    if missing(not here):
         checkpoint = Checkpoint(path.with_suffix(".checkpoint"), digest, name)
         work(checkpoint)
         if first():
             with replacing(path) as temporary:
                 save_file({key: x.contiguous() for key, x in model.state_dict().items()}, temporary)
             checkpoint.remove()
+        wait()
     return model.eval()

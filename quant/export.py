@@ -22,7 +22,7 @@ WIDEST = 32  # of those of an add
 POWERS = 54  # bits of sums that golden rounds once to powers of two
 LONGEST = 52  # bits of sums of products, which torch adds in float64
 LEAST = 8  # bits of multipliers
-TWO_SUMS = "ttq_gemm"  # the RTL target of positive and negative weights; of all others formats tell it
+TWO_SUMS = "ttq_gemm"  # the RTL target of positive and negative weights that share integers or signs
 
 
 def export(model, info=None):
@@ -105,16 +105,18 @@ class Exporter:
         node, found, terms = part.node, [], part.weights.terms(part.weight)
         if node.groups > 1:
             raise InputError(f"layer {node.name} has {node.groups} groups; golden's convolutions have 1")
+        a = self.builder.tensors[tensor].format
+        wanted = TWO_SUMS if len(terms) > 1 and isinstance(a, Integer | Binary) else None
         for i, (fmt, weights, scale) in enumerate(terms):
             weights = weights.numpy()
-            spec = GemmSpec(a=self.builder.tensors[tensor].format, w=fmt, k=weights[0].size, accumulate=Exact(64))
+            spec = GemmSpec(a=a, w=fmt, k=weights[0].size, accumulate=Exact(64))
             attributes = {"accumulate": max(ACCUMULATOR, fitting(spec.lo, spec.hi).width)}
             if node.kind == "conv":
                 attributes |= {"stride": node.s, "padding": node.pad}
             worth = scale.numpy() * unit
             uniform = float(worth[0]) if (worth == worth[0]).all() and worth[0] > 0 else None
             name = node.name if len(terms) == 1 else f"{node.name}_{('positive', 'negative')[i]}"
-            told = {"unit": uniform, "target": TWO_SUMS if len(terms) > 1 else None, "attributes": attributes}
+            told = {"unit": uniform, "target": wanted, "attributes": attributes}
             self.builder.add(name, node.kind, tensor, parameters={"weight": (fmt, weights)}, **told)
             self.reached[name] = int(np.abs(weights).reshape(node.m, -1).sum(1).max()) * self.reach(tensor)
             found.append((name, worth))

@@ -10,10 +10,10 @@ import torch
 
 from golden.errors import InputError
 from quant.cifar import cifar10, is_cifar10
-from quant.data import HELD_OUT, Dataset, fashion_mnist, mnist
+from quant.data import HELD_OUT, Dataset, Split, fashion_mnist, mnist
 from quant.imagenet import imagenet, is_imagenet
 
-__all__ = ["CHANNELS", "NAMED", "Samples", "dataset"]
+__all__ = ["CHANNELS", "NAMED", "Samples", "dataset", "pictures"]
 
 NAMED = {"mnist": mnist, "fashion-mnist": fashion_mnist}
 FOLDERS = ((is_cifar10, cifar10), (is_imagenet, imagenet))  # what tells one by what it holds, and what reads it
@@ -77,6 +77,13 @@ def dataset(name, seed=0):
     if path.suffix == ".npz":
         return split(*arrays(path), name, seed)
     raise InputError(f"data must be {ALLOWED}, not {str(name)!r}")
+
+
+def pictures(name):
+    """The `dataset` of that name, if it is one of uint8 images, as training needs; `InputError` if not."""
+    found = dataset(name)
+    parts = (Split(part.images, part.labels) for part in (found.train, found.held_out, found.test))
+    return Dataset(*parts, found.digest)
 
 
 def split(x, y, test, name, seed):

@@ -1,8 +1,8 @@
 """An exported network, computed by torch's own operations: what golden must compute too.
 
 Sums of products are added in float64, where they stay below 2**53, and so is all that stands between operations; where
-those of a rounding may be longer, they are int64. Thus each operation is exact. Only rounding to formats other than integers is that
-of the format itself.
+those of a rounding may be longer, they are int64. Thus each operation is exact. Only rounding to formats other than
+integers is that of the format itself.
 """
 
 import math

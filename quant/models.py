@@ -12,6 +12,7 @@ from quant.schemes import EDGES, FLOAT, activated, activation_quantiser, activat
 
 __all__ = ["NETWORKS", "PIXEL", "PIXEL_UNIT", "Classifier", "schemes"]
 
+
 class Classifier(torch.nn.Module):
     """A network from raw pixels to logits.
 

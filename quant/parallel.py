@@ -14,7 +14,7 @@ from torch import distributed
 
 from golden.errors import InputError
 
-__all__ = ["average", "first", "part", "processes", "total", "world"]
+__all__ = ["average", "first", "part", "processes", "total", "wait", "world"]
 
 
 def world():
@@ -39,6 +39,12 @@ def processes():
         distributed.barrier()
     finally:
         distributed.destroy_process_group()
+
+
+def wait():
+    """Go on when all processes have come here: behind what one of them writes and all then read."""
+    if world()[1] > 1:
+        distributed.barrier()
 
 
 def part(count, what="batch"):

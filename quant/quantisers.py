@@ -10,7 +10,7 @@ import torch
 
 from golden.errors import InputError
 from golden.formats import Binary, Integer, Ternary
-from quant.rules import length_of_weights
+from quant.rules import dynamic
 from quant.straight import straight
 
 __all__ = [
@@ -49,7 +49,7 @@ def glorot(layer):
 def nearest(fmt, x):
     """The integers of `fmt` nearest to `x` in units of the format, by its own rule, in the dtype of `x`."""
     if isinstance(fmt, Integer):
-        return torch.round(x).clamp(fmt.lo, fmt.hi)
+        return torch.round(x).clamp_min(fmt.lo).clamp_max(fmt.hi)  # in clamp, `quant.rectify` would see a rectifier
     units = x.detach().double().numpy() * 2.0**fmt.exponent
     return torch.from_numpy(fmt.nearest(units)).to(x.dtype)
 
@@ -129,7 +129,7 @@ class Wrpn(WeightQuantiser):
     Parameters
     ----------
     width : int
-        1 to 8 bits.
+        1 to 16 bits.
     reach : float, optional
 
     Source: Mishra et al., WRPN: Wide Reduced-Precision Networks, section 3; 1 bit after Rastegari et al., XNOR-Net.
@@ -182,12 +182,14 @@ class InFormat(WeightQuantiser):
 class Dynamic(WeightQuantiser):
     """Dynamic fixed point: the nearest integers in the power of two of a unit that the greatest weight asks for.
 
+    With 4 bits and less, of the units that `quant.rules.dynamic` names the one with the least sum of squared errors.
+
     Parameters
     ----------
     width : int
         2 to 16 bits.
 
-    Source: Gysel, Ristretto, section 5.2; the rule is `quant.rules.length_of_weights`.
+    Source: Gysel, Ristretto, section 5.2; the rule is `quant.rules.dynamic`, the choice is beyond it.
     """
 
     def __init__(self, layer, width):
@@ -195,6 +197,8 @@ class Dynamic(WeightQuantiser):
         self.format = Integer(width, signed=True)
 
     def integers(self, w):
-        exponent = length_of_weights(float(w.abs().max())) - self.format.width
-        scale = torch.tensor(2.0**exponent, dtype=w.dtype)
-        return nearest(self.format, w / scale), scale
+        tried = []
+        for fmt in dynamic(self.format.width, float(w.abs().max())):
+            scale = torch.tensor(2.0**fmt.exponent, dtype=w.dtype)
+            tried.append((nearest(self.format, w / scale), scale))
+        return min(tried, key=lambda pair: float((pair[0] * pair[1] - w).square().sum()))

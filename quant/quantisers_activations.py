@@ -7,7 +7,7 @@ from golden.errors import InputError
 from golden.formats import Binary, Integer, Minifloat
 from quant.quantisers import nearest, signs
 from quant.quantisers_nonlinear import full_scale, powers
-from quant.rules import length_of_outputs
+from quant.rules import dynamic
 from quant.straight import straight
 
 __all__ = ["ActivationQuantiser", "Clipped", "DynamicRange", "InRange", "LogRange", "Observed", "Sign", "Static"]
@@ -83,13 +83,12 @@ class Observed(InRange):
 class DynamicRange(InRange):
     """Dynamic fixed point: evenly spaced, with a power of two as unit.
 
-    Source: Gysel, Ristretto, section 5.2; the rule is `quant.rules.length_of_outputs`.
+    Source: Gysel, Ristretto, section 5.2; the rule is `quant.rules.dynamic`.
     """
 
     @property
     def unit(self):
-        length = length_of_outputs(float(self.peak)) - (self.format.lo == 0)  # a sign that is not there
-        return torch.tensor(2.0 ** (length - self.format.width))
+        return torch.tensor(2.0 ** dynamic(self.format.width, float(self.peak), outputs=True)[0].exponent)
 
     def nearest(self, x):
         """The integers nearest to `x`."""
@@ -171,9 +170,11 @@ class Clipped(ActivationQuantiser):
 class Sign(ActivationQuantiser):
     """``+-1``, +1 of 0; a gradient where ``|x| <= 1``. With `scaled`, in training ``+-b``.
 
-    The scale b, the mean of ``|x|`` over channels, is that of each position, and what the layer behind makes of it is a product of reals for each of its
-    windows. Hardware that adds up signs alone has no such products, and the authors' released networks have none; so
-    b is exported as its mean over positions and training batches, which goes into the scale of the layer behind.
+    The scale b, the mean of ``|x|`` over channels, is that of each position, and the layer behind multiplies by it inside
+    its sums. The paper multiplies each sum by K, the mean of b over its window: the same where b is constant in a window,
+    an approximation of it elsewhere. Hardware that adds up signs alone has neither product, and the authors' released
+    networks have none; so in evaluation, and as it is exported, b is one number, its mean over positions and training
+    batches, which goes into the scale of the layer behind.
 
     Parameters
     ----------
@@ -181,8 +182,7 @@ class Sign(ActivationQuantiser):
     momentum : float
         Weight of the newest batch in that mean, 0 to 1; the first batch counts whole.
 
-    Source: Courbariaux et al., Binarized Neural Networks; Rastegari et al., XNOR-Net, section 3.2, whose K is the mean
-    of b over a window.
+    Source: Courbariaux et al., Binarized Neural Networks; Rastegari et al., XNOR-Net, section 3.2.
     """
 
     format = Binary()

@@ -42,17 +42,17 @@ class BinaryConnect(WeightQuantiser):
         if not (self.stochastic and self.training):
             return super().forward(w)
         with torch.no_grad():
-            positive = torch.rand_like(w) < ((w / self.reach + 1) / 2).clamp(0, 1)
+            positive = torch.rand_like(w) < (w / self.reach + 1) / 2  # random numbers are at least 0 and below 1
         return straight(w, torch.where(positive, self.reach, -self.reach).to(w.dtype))
 
 
 class BinaryWeight(WeightQuantiser):
     """``a * sign(w)``, +1 of 0, with ``a = mean|w|`` of each filter, or of the layer.
 
-    Before every step the mean over the input channels is taken off the float weights, which are then clipped to +-1. Of
-    a single input channel that mean is the weight itself, so there it stays. The gradient of a float weight is that of
-    its position times ``(a * [|w| < 1] + 1/n) * (1 - 1/C) * n``, with n weights in a filter and C input channels; the
-    factor with C, which is that of the mean, is left out with it.
+    The mean over the input channels is taken off the float weights, which are then clipped to +-1: before every step,
+    and before a network is measured or exported. Of a single input channel that mean is the weight itself, so there it
+    stays. The gradient of a float weight is that of its position times ``(a * [|w| < 1] + 1/n) * (1 - 1/C) * n``, with
+    n weights in a filter and C input channels; the factor with C, which is that of the mean, is left out with it.
 
     Parameters
     ----------
@@ -69,13 +69,16 @@ class BinaryWeight(WeightQuantiser):
         super().__init__(layer)
         self.filters = filters
 
+    def prepared(self, w):
+        """`w` without its mean, clipped."""
+        return (w - w.mean(dim=1, keepdim=True) if w.shape[1] > 1 else w).clamp(-1, 1)
+
     @torch.no_grad()
     def prepare(self, w):
-        if w.shape[1] > 1:
-            w -= w.mean(dim=1, keepdim=True)
-        w.clamp_(-1, 1)
+        w.copy_(self.prepared(w))
 
     def integers(self, w):
+        w = self.prepared(w)
         return signs(w), per_filter(w.abs()) if self.filters else w.abs().mean()
 
     def forward(self, w):

@@ -13,8 +13,8 @@ BELOW_SQRT_HALF = 0.7071067811865475  # the greatest float64 below it; float32's
 
 def powers(fmt, x):
     """The integers of a `PowerOfTwo` nearest to `x` in its units, as the format itself finds them, but faster."""
-    fraction, power = torch.frexp(x.abs().clamp(0.5, float(fmt.hi)))
-    field = (power - 1 + (fraction > BELOW_SQRT_HALF)).clamp(min=0)
+    fraction, power = torch.frexp(x.abs().clamp(0.75, float(fmt.hi)))  # 0.75, as all that is less, goes to 1
+    field = power - 1 + (fraction > BELOW_SQRT_HALF)
     magnitude = torch.exp2(field.to(x.dtype))
     if fmt.zero:
         magnitude = magnitude * (field > 0)

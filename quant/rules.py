@@ -24,6 +24,7 @@ __all__ = [
     "Mini",
     "Power",
     "Scheme",
+    "dynamic",
     "exponent_bits",
     "length_of_outputs",
     "length_of_weights",
@@ -62,6 +63,19 @@ def length_of_outputs(greatest):
     Source: Gysel, Ristretto, section 5.2.1.
     """
     return ceil_log2(greatest) if greatest > 0 else 1
+
+
+def dynamic(bits, greatest, *, outputs=False, signed=True):
+    """Formats of dynamic fixed point for numbers up to `greatest`, the rule's own first: ``FL = bits - IL``.
+
+    IL is `length_of_weights`, or of layer outputs `length_of_outputs`. Without a sign IL and with it the unit stay: the
+    sign's bit doubles the range.
+
+    With 4 bits and less the rule's unit is often too coarse (with 2 bits, half the codes of weights are idle): that unit,
+    half of it and a quarter are there to choose from.
+    """
+    length = length_of_outputs(greatest) if outputs else length_of_weights(greatest)
+    return [Integer(bits, signed, length - bits - finer) for finer in range(FINER if bits < SEARCHED_BELOW else 1)]
 
 
 def exponent_bits(greatest):
@@ -162,28 +176,21 @@ class Scheme(ABC):
 
 
 class Dynamic(Scheme):
-    """Dynamic fixed point: B bits of which `length_of_weights` or `length_of_outputs` are integer, one unit a part.
+    """Dynamic fixed point, one unit a part; what `dynamic` leaves to choose is tried.
 
     An input of reals has the length of weights: unlike outputs, of which few are great, it may fill its range.
-
-    With 4 bits and less the rule's unit is often too coarse (with 2 bits, half the codes of weights are idle): that unit,
-    half of it and a quarter are tried.
 
     Source: Gysel, Ristretto, section 5; the trial is beyond it.
     """
 
-    def format(self, part, bits, finer=0):
-        """The rule's format for `part`, in a unit 2**-finer of the rule's."""
-        greatest, signed = self.ranges.greatest[part], True
-        if part.kind == "outputs" and self.graph.input not in part.names:
-            length, signed = length_of_outputs(greatest), not self.above_zero.issuperset(part.names)
-        else:
-            length = length_of_weights(greatest)
-        return Integer(bits, signed, length - bits - finer)
+    def formats(self, part, bits):
+        """Those to try for `part`, the rule's own first."""
+        outputs = part.kind == "outputs" and self.graph.input not in part.names
+        signed = not (outputs and self.above_zero.issuperset(part.names))
+        return dynamic(bits, self.ranges.greatest[part], outputs=outputs, signed=signed)
 
     def proposals(self, parts, bits):
-        tried = FINER if bits < SEARCHED_BELOW else 1
-        return [{part: self.format(part, bits, finer) for part in parts} for finer in range(tried)]
+        return [dict(zip(parts, tried, strict=True)) for tried in zip(*(self.formats(part, bits) for part in parts))]
 
 
 class DynamicByLayer(Dynamic):
@@ -248,12 +255,8 @@ class Power(Dynamic):
     narrowest = 2  # a sign and an exponent
     widths = {"conv": 4, "dense": 4, "outputs": 8}
 
-    def format(self, part, bits, finer=0):
-        return super().format(part, bits, finer) if part.kind == "outputs" else parse(f"pow2_{bits}")
-
-    def proposals(self, parts, bits):
-        found = super().proposals(parts, bits)
-        return found if any(part.kind == "outputs" for part in parts) else found[:1]
+    def formats(self, part, bits):
+        return super().formats(part, bits) if part.kind == "outputs" else [parse(f"pow2_{bits}")]
 
 
 SCHEMES = {"fixed": Fixed, "dfp": Dynamic, "dfp-per-layer": DynamicByLayer, "minifloat": Mini, "pow2": Power}

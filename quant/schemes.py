@@ -61,7 +61,7 @@ WEIGHTS = {
     "bnn": Scheme(lambda layer: BinaryConnect(layer, reach=1.0)),
     "bwn": Scheme(BinaryWeight),
     "bwn_layer": Scheme(lambda layer: BinaryWeight(layer, filters=False)),
-    "wrpn": Scheme(Wrpn, range(1, 9)),
+    "wrpn": Scheme(Wrpn, range(1, 17)),
     "log": Scheme(Logarithmic, range(2, 7)),
     "shared": Scheme(Shared, range(1, 9)),
     "int": Scheme(Nearest, range(2, 17)),
@@ -71,7 +71,7 @@ WEIGHTS = {
 ACTIVATIONS = {
     "binary": Scheme(lambda relu: Sign()),
     "binary_scaled": Scheme(lambda relu: Sign(scaled=True)),
-    "wrpn": Scheme(lambda relu, width: Clipped(integers(width, relu)), range(1, 9)),
+    "wrpn": Scheme(lambda relu, width: Clipped(integers(width, relu)), range(1, 17)),
     "log": Scheme(lambda relu, width: LogRange(PowerOfTwo(width, zero=True, signed=not relu)), range(2, 6)),
     "int": Scheme(lambda relu, width: Observed(integers(width, relu)), range(1, 17)),
     "dfp": Scheme(lambda relu, width: DynamicRange(integers(width, relu)), range(2, 17)),

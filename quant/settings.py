@@ -8,8 +8,9 @@ import torch
 
 from golden.errors import InputError
 from golden.layer_tables import topology
+from golden.topology import INPUT
 from quant.models import Classifier
-from quant.schemes import activation_schemes
+from quant.schemes import EDGES, FLOAT, activation_schemes
 
 __all__ = ["RULES", "SCHEMES", "Distillation", "Recipe", "Rule", "Settings"]
 
@@ -234,6 +235,20 @@ class Recipe(Settings):
             raise InputError(f"the student of scheme {self.distillation.scheme} must start from {what}")
         if self.pruning is not None and (self.start is None or self.epochs == 0):
             raise InputError("pruning needs a trained network to start from, and at least 1 epoch behind it")
+        if self.pruning is not None and self.pruning.method == "energy" and self.schemes:
+            raise InputError("energy-aware pruning needs float weights, which it refits; quantise what it has pruned")
+        if self.quantised and self.relu_threshold:
+            raise InputError(f"relu_threshold of a network of integers must be 0, not {self.relu_threshold}")
+        if self.quantised and (grouped := [row for row in net.rows if row.groups > 1]):
+            what = f"layer {grouped[0].name} of {self.network} has {grouped[0].groups} groups"
+            raise InputError(f"{what}; golden's convolutions, those of networks of integers, have 1")
+
+    @property
+    def quantised(self):
+        """Whether all weights and activations have schemes, so that the network is one of integers."""
+        activations = activation_schemes(self.activations or EDGES, topology(self.network))
+        named = [*self.schemes, *(scheme for name, scheme in activations.items() if name != INPUT)]
+        return bool(self.schemes) and FLOAT not in named
 
     @property
     def title(self):

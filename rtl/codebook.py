@@ -30,8 +30,10 @@ class CodebookArray(wiring.Component):
 
     Parameters
     ----------
-    a, entry : Integer
-        Formats of the activations and of the table's entries.
+    a : UnitFormat
+        Format of the activations.
+    entry : Integer
+        Of the table's entries.
     bits : int
         Bits of an index.
     acc_width : int

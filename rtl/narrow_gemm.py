@@ -175,8 +175,6 @@ class CodebookGemm(SystolicGemm):
     def __post_init__(self):
         if not 1 <= self.bits <= 8:
             raise InputError(f"bits must be 1 to 8, not {self.bits}")
-        if not isinstance(self.a, Integer):
-            raise InputError(f"a must be an integer format, not {self.a}")
         if not isinstance(self.entry, Integer) or not self.entry.signed or not 2 <= self.entry.width <= 16:
             raise InputError(f"entry must be signed integers of 2 to 16 bits, not {self.entry}")
         object.__setattr__(self, "w", Integer(self.bits, signed=False))

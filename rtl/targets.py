@@ -15,6 +15,7 @@ from rtl.mac_tree import DynamicTree, FixedTree, MinifloatTree
 from rtl.narrow_gemm import CodebookGemm, LogGemm, TtqGemm, XnorGemm
 from rtl.scaling import StreamRequant, SystolicRequant
 from rtl.stripes import DynamicStripes, Stripes
+from rtl.weight_gemm import IntegerGemm, MinifloatGemm, PowerGemm
 
 __all__ = ["Target", "TARGETS", "target"]
 
@@ -96,24 +97,27 @@ TARGETS = {
         ),
         Target(
             name="int8_gemm",
-            summary="systolic array, 8-bit weights",
-            make=SystolicGemm,
-            fixed={"w": parse("int8")},
-            bench=(*SMALL, {"rows": 3, "cols": 2, "a": "int8"}),
+            summary="systolic array, integer weights: of 8 bits, or as `w` says",
+            make=IntegerGemm,
+            bench=(*SMALL, {"rows": 3, "cols": 2, "a": "int8"}, {"rows": 2, "cols": 2, "w": "int3"}),
         ),
         Target(
             name="pow2_gemm",
             summary="systolic array, power-of-two weights",
-            make=SystolicGemm,
-            fixed={"w": parse("pow2_4")},
-            bench=({"rows": 2, "cols": 3}, {"rows": 4, "cols": 1, "a": "int5"}, {}),
+            make=PowerGemm,
+            bench=({"rows": 2, "cols": 3}, {"rows": 4, "cols": 1, "a": "int5", "w": "pow2z_5"}, {}),
         ),
         Target(
             name="minifloat_gemm",
             summary="systolic array, minifloats, exact sums",
-            make=SystolicGemm,
-            fixed={"w": parse("mini_e4m3"), "a": parse("mini_e4m3"), "acc_width": 52},
-            bench=({"rows": 2, "cols": 3}, {"rows": 4, "cols": 1, "a": "e5m2", "acc_width": 60}, {}),
+            make=MinifloatGemm,
+            fixed={"a": parse("mini_e4m3"), "acc_width": 52},
+            bench=(
+                {"rows": 2, "cols": 3},
+                {"rows": 4, "cols": 1, "a": "e5m2", "acc_width": 60},
+                {"rows": 2, "cols": 2, "a": "uint8", "w": "mini_e5m2", "acc_width": 48},
+                {},
+            ),
         ),
         Target(
             name="xnor_gemm",

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from golden.errors import InputError
-from golden.formats import Binary, Codebook, Integer, PowerOfTwo, Ternary, UnitFormat
+from golden.formats import Binary, Codebook, Integer, Minifloat, PowerOfTwo, Ternary, UnitFormat, fitting
 from rtl.gemm import SystolicGemm
 from rtl.narrow_gemm import CodebookGemm, LogGemm, TtqGemm, XnorGemm
 from rtl.targets import TARGETS, target
+from rtl.weight_gemm import IntegerGemm, MinifloatGemm, PowerGemm
 
-__all__ = ["USES", "gemm_target", "without_unit"]
+__all__ = ["USES", "array_layer", "gemm_target", "without_unit"]
 
 USUAL = {Integer: 0, PowerOfTwo: None}  # exponents that names leave out
 
@@ -27,6 +28,12 @@ def plain(call):
     return {"a": a.name}, {"a": call.a, "w": call.w}
 
 
+def fitted(call):
+    """As `plain`, for an array that is made for the format of the weights."""
+    (settings, operands), w = plain(call), call.spec.w
+    return settings | {"w": (fitting(w.lo, w.hi) if isinstance(w, Integer) else without_unit(w)).name}, operands
+
+
 def signs(call):
     return {}, {"a": call.a, "w": call.w}
 
@@ -38,9 +45,8 @@ def logarithms(call):
 def indices(call):
     """The weights' indices and the table. Entries that are not signed get a bit more."""
     fmt, (settings, operands) = call.spec.w, plain(call)
-    entry = Integer(max(2, fmt.entry.width + (not fmt.entry.signed)), signed=True)
     table = {"w": fmt.codes(call.w), "t": np.array(fmt.table)}
-    return settings | {"bits": fmt.width, "entry": entry.name}, operands | table
+    return settings | {"bits": fmt.width, "entry": fitting(fmt.entry.lo, fmt.entry.hi).name}, operands | table
 
 
 def masks(positive, negative):
@@ -77,12 +83,20 @@ def families(a, w):
     return lambda engine, spec: isinstance(spec.a, a) and isinstance(spec.w, w)
 
 
+def two_sums(engine, spec):
+    """Whether a layer is half of one with two sums: a mask over integers or signs."""
+    return spec.w == Integer(1, signed=False) and isinstance(spec.a, Integer | Binary | Ternary)
+
+
 USES = {  # the first that suits a layer is taken
     XnorGemm: Use(families(Binary, Binary), signs),
     LogGemm: Use(families(PowerOfTwo, PowerOfTwo), logarithms),
     CodebookGemm: Use(families(UnitFormat, Codebook), indices),
-    SystolicGemm: Use(lambda engine, spec: without_unit(engine.w) == without_unit(spec.w), plain),
-    TtqGemm: Use(lambda engine, spec: spec.w == Integer(1, signed=False), masks, nodes=2),
+    SystolicGemm: Use(lambda engine, spec: engine.w == spec.w, plain),
+    IntegerGemm: Use(families(UnitFormat, Integer), fitted),
+    PowerGemm: Use(families(UnitFormat, PowerOfTwo), fitted),
+    MinifloatGemm: Use(families(UnitFormat, Minifloat), fitted),
+    TtqGemm: Use(two_sums, masks, nodes=2),
 }
 
 
@@ -101,3 +115,15 @@ def gemm_target(spec, wanted=None):
         if row.make in USES and USES[row.make].suits(row.engine(), spec):
             return name
     raise InputError(f"no target among {', '.join(names)} multiplies {spec.a} by weights of {spec.w}")
+
+
+def array_layer(name, calls):
+    """Parameters, beside its size, and operands with which the array `name` runs the GEMMs `calls` together.
+
+    An array's own formats may hold more than a layer's: signs are integers there, and a table's entries any. Where sums of
+    these need more bits than the layer's accumulator has, it has as many.
+    """
+    settings, operands = USES[TARGETS[name].make].lowered(*calls)
+    layer = calls[0].spec
+    sums = target(name).engine(**settings, acc_width=64).spec(layer.k)
+    return settings | {"acc_width": max(layer.accumulate.width, fitting(sums.lo, sums.hi).width)}, operands

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from golden.errors import InputError
-from golden.formats import Integer, Minifloat, PowerOfTwo
+from golden.formats import Integer, Minifloat, PowerOfTwo, fitting
 from golden.gemm import bound
 from golden.mac import MacSpec, finish
 from golden.operations import GemmOperation
 from rtl.bitserial import SerialGemm
 from rtl.targets import TARGETS, target
-from tb.arrays import USES, gemm_target, without_unit
+from tb.arrays import USES, array_layer, gemm_target, without_unit
 from tb.cases import Failure
 from tb.memory import run
 
@@ -87,7 +87,7 @@ def integers_of(fmt):
         If it has more numbers than the integers of two bits, and is of another kind.
     """
     if isinstance(fmt, Integer):
-        return Integer(max(2, fmt.width + (not fmt.signed)), signed=True)
+        return fitting(fmt.lo, fmt.hi)
     if fmt.exponent == 0 and -2 <= fmt.lo and fmt.hi <= 1:
         return Integer(2, signed=True)
     raise InputError(f"bit-serial tiles multiply integers, not weights of {fmt}")
@@ -210,8 +210,8 @@ def run_gemm(name, nodes, sim, rows, cols):
     """The matrix multiplication of a convolution or dense layer, or of several that share their input, on its array."""
     make = TARGETS[name].make
     calls = [operation.lower(*step.inputs) for step, operation in nodes]
-    settings, operands = USES[make].lowered(*calls)
-    settings |= {"rows": rows, "cols": cols, "acc_width": calls[0].spec.accumulate.width}
+    settings, operands = array_layer(name, calls)
+    settings |= {"rows": rows, "cols": cols}
     results, cycles = run(name, settings, operands, sim)
     for key, (step, operation) in zip(make.results, nodes, strict=True):
         require_equal(step, results[key], operation.lower_output(step.output))

@@ -6,6 +6,7 @@ from golden.costs import Memory, compute_cost, memory
 from golden.errors import InputError
 from golden.layer_tables import topology
 from golden.topology import Topology
+from golden.window import Window
 
 
 @pytest.mark.parametrize("name, products", [("resnet44", 97_174_144), ("resnet56", 125_485_696)])
@@ -27,6 +28,15 @@ def test_memory_by_hand():
     assert memory(net, 3, training=True) == Memory(weights * 4, (16 + 32 * 3 + 5) * 3 * 4)
     assert memory(net, 3) == Memory(weights * 4, 96 * 3 * 4)
     assert memory(net, 3, weight_bits=2, activation_bits=8) == Memory(weights / 4, 96 * 3)
+
+
+def test_what_is_pooled_needs_memory_too():
+    net = Topology((1, 4, 4))
+    net.conv("a", 2, 3, pad=1, pool=Window(kernel=2, stride=2))
+    net.logits("b", 5)
+    # 16 pixels, 32 values and their 8 maxima, 5 logits; the first three are there together
+    assert memory(net, 3, training=True).activations == (16 + 32 + 8 + 5) * 3 * 4
+    assert memory(net, 3).activations == (16 + 32 + 8) * 3 * 4
 
 
 @pytest.mark.parametrize("name", ["alexnet", "resnet50", "resnet101"])

@@ -1,9 +1,13 @@
 """golden.layer_tables: shapes follow from each other, and counts are those that are known of each network."""
 
+from collections import Counter
+
 import pytest
 
+from golden import layer_tables
 from golden.errors import InputError
 from golden.layer_tables import NETWORKS, fitted, network_rows, topology
+from golden.window import Window
 
 # network: layers, products of the convolutions, weights of convolutions, of dense layers
 TOTALS = [
@@ -66,15 +70,54 @@ def test_layers_cost_what_is_known_of_them(name):
     assert found >= set(LAYERS[name])
 
 
-def test_metrics_of_the_tutorial():
+# products of every layer, ascending, or how many layers * products: tables computed apart from the networks
+PRODUCTS = {
+    "lenet": "5000 288000 400000 1600000",
+    "cifar10_full": "10240 2457600 3276800 6553600",
+    "alexnet": "4096000 16777216 37748736 74760192 105415200 112140288 149520384 223948800",
+    "vgg16": "4096000 16777216 86704128 102760448 3*462422016 3*924844032 6*1849688064",
+    "googlenet": (
+        "1024000 1304576 1505280 1956864 3*2408448 3211264 3311616 3763200 4816896 5017600 2*5218304 6021120 "
+        "4*6422528 6522880 3*7526400 7827456 9031680 9633792 2*10035200 10436608 2*11239424 4*12845056 "
+        "13246464 2*14450688 15654912 16056320 16558080 18063360 20070400 22579200 2*25690112 26492928 "
+        "32514048 35223552 44255232 57802752 60211200 73156608 86704128 90316800 118013952 173408256 "
+        "346816512"
+    ),
+    "squeezenet": (
+        "2768896 2985984 2*3097600 4646400 5537792 5971968 6195200 2*6718464 8957952 11943936 2*12390400 "
+        "13436928 17915904 24920064 26873856 2*27878400 2*60466176 107495424 111513600 115200000 173873952"
+    ),
+    "resnet18": "512000 3*6422528 3*57802752 13*115605504 118013952",
+    "resnet34": "512000 3*6422528 3*57802752 29*115605504 118013952",
+    "resnet50": "2048000 12845056 3*25690112 29*51380224 3*102760448 16*115605504 118013952",
+    "resnet152": "2048000 12845056 3*25690112 97*51380224 3*102760448 50*115605504 118013952",
+    "resnet44": "640 442368 2*1179648 40*2359296",
+    "resnet44:width=2": "1280 884736 2*4718592 40*9437184",
+    "resnet44:first=2": "640 884736 1179648 27*2359296 14*9437184",
+    "resnet56": "640 442368 2*1179648 52*2359296",
+    "resnet56:width=2": "1280 884736 2*4718592 52*9437184",
+    "resnet56:first=2": "640 884736 1179648 35*2359296 18*9437184",
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_every_layer_costs_what_it_must(name):
+    found = sorted(Counter(row.macs for row in network_rows(name)).items())
+    assert " ".join(f"{count}*{macs}" if count > 1 else f"{macs}" for macs, count in found) == PRODUCTS[name]
+
+
+def test_metrics_of_the_tutorial(monkeypatch):
     # number of layers, weights and products of the convolutions as printed; it counts VGG-16's dense layers with them,
     # ResNet-50's without projections, and pools GoogLeNet with whole windows alone, which makes 1.43 G of 1.58 G
+    monkeypatch.setattr(layer_tables, "CAFFE", Window(kernel=3, stride=2))  # AlexNet's windows are whole
     printed = {"alexnet": (5, 2.3e6, 666e6), "vgg16": (13, 14.7e6, 15.3e9), "resnet50": (53, 23.5e6, 3.86e9)}
+    printed["googlenet"] = (57, 6.0e6, 1.43e9)
     for name, (layers, weights, macs) in printed.items():
         conv = [row for row in network_rows(name) if row.kind == "conv"]
         assert len(conv) == layers
         assert sum(row.weights for row in conv) == pytest.approx(weights, rel=0.015)
         assert sum(row.macs for row in conv) == pytest.approx(macs, rel=0.004)
+    assert sum(row.macs for row in conv) == 1_430_532_352
 
 
 def test_a_grouped_convolution():

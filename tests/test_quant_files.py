@@ -7,7 +7,7 @@ from test_quant_imagenet import folder as imagenet_folder
 
 from golden.errors import InputError
 from quant.data import Split
-from quant.files import dataset
+from quant.files import dataset, pictures
 
 
 def npz(path, **arrays):
@@ -45,6 +45,18 @@ def test_test_images_of_the_file_stay_the_test_images(tmp_path):
     assert [len(part) for part in (found.train, found.held_out, found.test)] == [36, 4, 7]
     assert np.array_equal(found.test.images[:, 0].numpy(), pixels(7, seed=1))
     assert found.test.labels.tolist() == [0, 1, 2, 3, 0, 1, 2]
+
+
+def test_training_takes_pixels_alone(tmp_path):
+    path = npz(tmp_path / "d.npz", x=pixels(), y=classes())
+    found, plain = pictures(path), dataset(path)
+    assert isinstance(found.train, Split) and torch.equal(found.train.images, plain.train.images)
+    assert found.digest == plain.digest
+    reals = pixels().astype(np.float32)
+    with pytest.raises(InputError, match=r"images must be uint8 \[N, C, H, W\], not torch.float32 \[32, 1, 6, 5\]"):
+        pictures(npz(tmp_path / "f.npz", x=reals, y=classes()))
+    with pytest.raises(InputError, match=r"images must be uint8 \[N, C, H, W\], not torch.float32 \[32, 30\]"):
+        pictures(npz(tmp_path / "g.npz", x=reals.reshape(40, -1), y=classes()))
 
 
 @pytest.mark.parametrize(

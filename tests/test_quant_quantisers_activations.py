@@ -29,7 +29,7 @@ def test_observed_rounds_as_its_format(format):
     "quantiser, top",
     [
         (Observed(Integer(8, signed=False)), 3.9),
-        (DynamicRange(Integer(8, signed=False)), 2.0),
+        (DynamicRange(Integer(8, signed=False)), 255 / 64),
         (LogRange(PowerOfTwo(4, zero=True, signed=False)), 4.0),
     ],
 )
@@ -52,13 +52,15 @@ def test_peaks_are_averaged_in_training_alone():
     assert quantiser.peak == 5
 
 
-@pytest.mark.parametrize("signed, peak, unit", [(True, 3.0, 2.0**-6), (False, 3.0, 2.0**-7), (True, 4.0, 2.0**-6)])
-def test_dynamic_fixed_point_saturates_in_the_upper_half(signed, peak, unit):
-    quantiser = DynamicRange(Integer(8, signed=signed)).eval()
-    quantiser.peak.fill_(peak)
-    assert quantiser.unit == unit  # an integer length of ceil(log2 peak): up to 2 of 3 or 4
-    y = quantiser(torch.tensor([1.0, peak, 0.3]))
-    assert y.tolist() == [1, 2 - unit, round(0.3 / unit) * unit]
+@pytest.mark.parametrize("peak", [3.0, 4.0])
+def test_dynamic_fixed_point_saturates_in_the_upper_half_if_it_has_a_sign(peak):
+    unit = 2.0**-6  # an integer length of ceil(log2 peak) = 2, sign included; without a sign the unit stays
+    for signed, greatest in ((True, 2 - unit), (False, min(peak, 4 - unit))):
+        quantiser = DynamicRange(Integer(8, signed=signed)).eval()
+        quantiser.peak.fill_(peak)
+        assert quantiser.unit == unit
+        y = quantiser(torch.tensor([1.0, peak, 0.3]))
+        assert y.tolist() == [1, greatest, round(0.3 / unit) * unit]
 
 
 def test_powers_of_two_by_hand():

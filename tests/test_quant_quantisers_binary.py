@@ -55,6 +55,13 @@ def test_float_weights_are_centred_over_channels_and_clipped():
     assert w.flatten().tolist() == [1, -1, 0.125, -0.125]
 
 
+def test_what_is_exported_is_centred_too():
+    w = torch.tensor([[4.0, -1.0], [0.5, 0.25]])[:, :, None, None]
+    _, integers, scale = BinaryWeight(row(2, 2)).terms(w)[0]
+    assert integers.flatten().tolist() == [1, -1, 1, -1] and scale.tolist() == [1, 0.125]
+    assert w.flatten().tolist() == [4, -1, 0.5, 0.25]
+
+
 def test_a_single_channel_is_not_centred_and_keeps_its_gradient():
     w = torch.nn.Parameter(torch.tensor([[0.5, -0.25], [2.0, 0.0]]).reshape(2, 1, 1, 2))
     quantiser = BinaryWeight(row(1, 2))
@@ -65,9 +72,9 @@ def test_a_single_channel_is_not_centred_and_keeps_its_gradient():
 
 
 def test_gradient_of_binary_weights_by_hand():
-    w = torch.nn.Parameter(torch.tensor([[0.5, -0.5, 1.0, 0.25]])[:, :, None, None])
+    w = torch.nn.Parameter(torch.tensor([[0.5, -0.75, 1.0, -0.75]])[:, :, None, None])
     y = BinaryWeight(row(4, 1))(w)
-    assert y.flatten().tolist() == [0.5625, -0.5625, 0.5625, 0.5625]
+    assert y.flatten().tolist() == [0.75, -0.75, 0.75, -0.75]
     (y.flatten() * torch.tensor([1.0, 2.0, 4.0, 8.0])).sum().backward()
-    inside, outside = (0.5625 + 1 / 4) * (1 - 1 / 4) * 4, 1 / 4 * (1 - 1 / 4) * 4
+    inside, outside = (0.75 + 1 / 4) * (1 - 1 / 4) * 4, 1 / 4 * (1 - 1 / 4) * 4
     assert w.grad.flatten().tolist() == pytest.approx([inside, 2 * inside, 4 * outside, 8 * inside])

@@ -41,10 +41,10 @@ def test_unknown_names_and_seeds_are_refused():
 
 def test_methods_change_settings_and_combine():
     usual = recipe("lenet", "ternary")
-    both = recipe("lenet", "ternary", method="reg+relut")
+    both = recipe("lenet", "ternary", "float", method="reg+relut")
     assert (both.activity, both.relu_threshold, both.threshold_epochs) == (1e-6, 0.01, 2)
     assert both.start == usual.start and both.epochs == usual.epochs
-    assert both.title == "lenet int8+ternary reg+relut seed 0"
+    assert both.title == "lenet int8+ternary on float reg+relut seed 0"
     assert recipe("lenet", "ternary", method="gradupdate").errors_only
     assert (cut := recipe("lenet", method="lr")).patience == 3 and cut.rule == "adam"
     scratch = recipe("lenet", "ternary", method="scratch")
@@ -94,6 +94,8 @@ def test_pruned_runs_start_from_the_float_run():
         ({"settings": {"batch": "x"}}, "batch must be an integer, not 'x'"),
         ({"settings": {"rate": "fast"}}, "rate must be a number, not 'fast'"),
         ({"settings": {"flip": "yes"}}, "flip must be on or off, not 'yes'"),
+        ({"weights": "ternary", "method": "relut"}, "relu_threshold of a network of integers must be 0, not 0.01"),
+        ({"weights": "ternary", "method": "prune_energy"}, "energy-aware pruning needs float weights, which it refits"),
         ({"method": "relut", "epochs": 1}, "threshold_epochs must be 1 to 1, not 2"),
     ],
 )

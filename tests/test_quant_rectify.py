@@ -11,6 +11,7 @@ from golden.layer_tables import topology
 from quant.models import Classifier
 from quant.quantisers_activations import Observed
 from quant.rectify import Rectifiers, thresholded
+from quant.schemes import ACTIVATIONS, WEIGHTS, activation_quantiser, weight_quantiser
 
 X = torch.tensor([[-1.0, 0.0, 0.01, 0.010001, 0.5, 2.0]])
 EVERY = [
@@ -51,6 +52,37 @@ def test_quantised_activations_rectify_if_they_are_unsigned():
             y = Observed(fmt)(X)
         assert seen.calls == calls
         assert (y == 0).sum() == (4 if calls else 1)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_every_activation_quantiser_behind_a_relu_rectifies_once(name, training):
+    widths = ACTIVATIONS[name].widths
+    quantiser = activation_quantiser(name + (str(widths[-1]) if widths else ""), True)
+    quantiser(X)
+    with Rectifiers() as seen:
+        quantiser.train(training)(X)
+    assert seen.calls == (0 if name.startswith("binary") else 1)  # signs are taken of what no ReLU has seen
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_no_weight_quantiser_rectifies(name, training):
+    torch.manual_seed(0)
+    layer, widths = topology("lenet").rows[1], WEIGHTS[name].widths
+    quantiser = weight_quantiser(name + (str(widths[0]) if widths else ""), layer).train(training)
+    w = torch.nn.Parameter(torch.randn(layer.shape))
+    with Rectifiers(0.5) as seen:
+        quantiser.prepare(w)
+        quantiser(w)
+    assert seen.calls == 0
+
+
+def test_formats_of_their_own_rectify_once_too():
+    for name in ("uint8e-4", "mini_e4m3"):
+        with Rectifiers() as seen:
+            activation_quantiser(name, True)(X)
+        assert seen.calls == 1
 
 
 def test_thresholds_one_by_one_and_gradients():

@@ -49,8 +49,8 @@ def test_the_edge_of_activations_is_what_the_last_layer_reads_and_what_lies_behi
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("terrnary", "no weight scheme is called 'terrnary'; allowed: float, ternary, ttq, .*wrpn1 to wrpn8"),
-        ("wrpn9", "no weight scheme is called 'wrpn9'"),
+        ("terrnary", "no weight scheme is called 'terrnary'; allowed: float, ternary, ttq, .*wrpn1 to wrpn16"),
+        ("wrpn17", "no weight scheme is called 'wrpn17'"),
         ("wrpn", "no weight scheme is called 'wrpn'"),
         ("fp32", "no weight scheme is called 'fp32'"),
         ("uint8e-2", "weights need a signed format, not uint8e-2"),
@@ -68,7 +68,7 @@ def test_wrong_weights_are_refused(text, message):
     "text, message",
     [
         ("ternary", "activations need a format of integers or minifloats, not ternary"),
-        ("shared4", "no activation scheme is called 'shared4'; allowed: float, binary, binary_scaled, wrpn1 to wrpn8, log2"),
+        ("shared4", "no activation scheme is called 'shared4'; allowed: float, binary, binary_scaled, wrpn1 to wrpn16"),
         ("int8,ip2=int4", "no layer is called 'ip2'; allowed: edges, conv1, conv2, ip1"),
         ("int8,input=int99", "no activation scheme is called 'int99'"),
         ("conv1=int8", "no scheme for conv2, ip1 in"),

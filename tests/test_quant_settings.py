@@ -1,9 +1,11 @@
 import pytest
 
 from golden.errors import InputError
+from quant.pruning import Pruning
 from quant.settings import RULES, Distillation, Recipe
 
 LENET = Recipe(network="lenet")
+TERNARY = {"schemes": ("ternary",) * 4}
 
 
 def test_schedules():
@@ -45,11 +47,34 @@ def test_schedules():
         ),
         ({"start": Recipe(network="lenet_caffe")}, "start must be a run of lenet, not of lenet_caffe"),
         ({"epochs": 0}, "epochs must be at least 1 for a network that starts from nothing"),
+        ({**TERNARY, "relu_threshold": 0.1, "threshold_epochs": 1}, "relu_threshold of a network of integers must be 0"),
+        ({**TERNARY, "start": LENET, "pruning": Pruning(method="energy")}, "energy-aware pruning needs float weights"),
+        (
+            {"network": "alexnet", "schemes": ("ternary",) * 8},
+            "layer conv2 of alexnet has 2 groups; golden's convolutions, those of networks of integers, have 1",
+        ),
     ],
 )
 def test_wrong_settings_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
         Recipe(**{"network": "lenet"} | settings)
+
+
+@pytest.mark.parametrize(
+    "schemes, activations, quantised",
+    [
+        ((), "", False),
+        ((), "int8", False),
+        (("ternary",) * 4, "", True),
+        (("ternary",) * 4, "float", False),
+        (("ternary",) * 4, "int8,conv2=float", False),
+        (("ternary",) * 4, "int8,input=wrpn2", True),
+        (("float", *["ternary"] * 3), "", False),
+    ],
+)
+def test_networks_of_integers_have_a_scheme_everywhere(schemes, activations, quantised):
+    recipe = Recipe(network="lenet", schemes=schemes, activations=activations)
+    assert recipe.quantised == recipe.model().quantised == quantised
 
 
 @pytest.mark.parametrize(

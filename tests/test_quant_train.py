@@ -187,7 +187,7 @@ def test_thresholds_come_in_the_last_epochs_and_stay():
     plain = train(replace(settings, relu_threshold=0.0, threshold_epochs=0), data, progress=False)
     assert plain.history[:2] == found.history[:2] and plain.history[2] != found.history[2]
     with pytest.raises(InputError, match=r"relu_threshold of a network of integers must be 0, not 0\.4"):
-        train(replace(settings, schemes=("ternary",) * 4), data, progress=False)
+        fit(quick("lenet_caffe", "ternary").model(), data, settings, torch.Generator(), "ternary", progress=False)
 
 
 def test_regularised_activations_are_smaller():
