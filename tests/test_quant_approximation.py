@@ -62,15 +62,15 @@ def test_settings_arrive(folder, monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(approximation, "approximate", approximate)
-    words = (
-        "--scheme pow2 --margin 0.5 --outputs 6 --all 4 --repair double --biases weights --unsigned --accumulate fp32x8"
-    )
+    words = "--scheme pow2 --margin 0.5 --outputs 6 --all 4 --repair double --biases weights --unsigned"
     words += " --unit 1/256 --tune 3 --rate 0.01 --shift 2 --tuned-outputs quantised --lanes 8 --seed 5 --no-area"
     assert run(monkeypatch, "ours:net", "--data", "data.npz", *words.split()) == 130
     ((plan, name, area),) = asked
+    assert run(monkeypatch, *"ours:net --data data.npz --scheme minifloat --accumulate fp32x8 --no-area".split()) == 130
+    assert (asked[1][0].accumulate, asked[1][0].lanes) == ("fp32x8", 8)
     assert (name, area) == ("net", None)
     assert (plan.scheme, plan.margin, plan.widths, plan.step) == ("pow2", 0.005, {"outputs": 6, "all": 4}, "double")
-    assert (plan.biases, plan.unsigned, plan.accumulate, plan.unit) == ("weights", True, "fp32x8", 1 / 256)
+    assert (plan.biases, plan.unsigned, plan.accumulate, plan.unit) == ("weights", True, "exact", 1 / 256)
     tuning = plan.tuning
     assert (tuning.epochs, tuning.rate, tuning.shift, tuning.outputs, tuning.seed) == (3, 0.01, 2, "quantised", 5)
     assert (plan.lanes, plan.seed) == (8, 5)
