@@ -77,11 +77,18 @@ def families(a, w):
     return lambda engine, spec: isinstance(spec.a, a) and isinstance(spec.w, w)
 
 
+def weighs(engine, spec):
+    """Whether weights of a layer are those of an engine, units aside, or narrower integers than its integers."""
+    w, own = spec.w, engine.w
+    narrower = isinstance(w, Integer) and isinstance(own, Integer) and own.lo <= w.lo and w.hi <= own.hi
+    return narrower or without_unit(own) == without_unit(w)
+
+
 USES = {  # the first that suits a layer is taken
     XnorGemm: Use(families(Binary, Binary), signs),
     LogGemm: Use(families(PowerOfTwo, PowerOfTwo), logarithms),
     CodebookGemm: Use(families(UnitFormat, Codebook), indices),
-    SystolicGemm: Use(lambda engine, spec: without_unit(engine.w) == without_unit(spec.w), plain),
+    SystolicGemm: Use(weighs, plain),
     TtqGemm: Use(lambda engine, spec: spec.w == Integer(1, signed=False), masks, nodes=2),
 }
 
