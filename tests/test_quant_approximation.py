@@ -54,6 +54,18 @@ def test_a_module_becomes_an_artefact_and_a_report(folder, monkeypatch, capsys):
     assert json.loads((folder / "out" / "report.json").read_text()) == figures
 
 
+@pytest.mark.long
+def test_areas_are_synthesised(folder, monkeypatch, capsys):
+    """Two lanes of integers of 4 bits on every layer, whose trees Yosys maps."""
+    arguments = "ours:net --data data.npz --all 4 --lanes 2 --output out".split()
+    assert run(monkeypatch, *arguments) is None
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[-1] == "out/area.png" and printed.count("area of 2 lanes: ") >= 3
+    assert (folder / "out" / "area.png").read_bytes().startswith(b"\x89PNG")
+    figures = json.loads((folder / "out" / "report.json").read_text())
+    assert figures["area"][-1]["stage"] == "result" and 300 < figures["area"][-1]["area"] < 30_000
+
+
 def test_settings_arrive(folder, monkeypatch, capsys):
     asked = []
 
