@@ -133,7 +133,8 @@ def searched(graph, dataset, plan, scores, least, progress):
     """The `Assignment` found; and of all that was tried, pairs of JSON values and the assignment if it is complete."""
     with reproducible(plan.seed):
         measured = ranges(graph, chosen(dataset, plan.calibration, plan.seed))
-    space = SCHEMES[plan.scheme](graph, measured, biases=plan.biases, unsigned=plan.unsigned)
+    settings = {"biases": plan.biases, "unsigned": plan.unsigned, "rounded": plan.accumulate != "exact"}
+    space = SCHEMES[plan.scheme](graph, measured, **settings)
     search = Search(
         space=space,
         score=lambda formats: scores(space.assignment(formats)),

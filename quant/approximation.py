@@ -14,7 +14,6 @@ from quant.report import text, write
 from quant.rules import BIASES, SCHEMES
 from quant.search import STEPS
 from quant.settings import RULES
-from quant.sources import source
 from quant.simulated import WEIGHTS
 from quant.sources import source
 from quant.space import NARROWEST, WIDEST

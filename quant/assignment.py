@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from golden.errors import InputError
 from golden.formats import Integer
 
@@ -29,7 +31,7 @@ class Assignment:
     biases: dict = field(default_factory=dict)
 
     def check(self, graph):
-        """Refuse formats of what `graph` does not have, or of what does not round.
+        """Refuse formats of what `graph` does not have, or of what does not round, and those that lack a zero they need.
 
         Raises
         ------
@@ -45,6 +47,13 @@ class Assignment:
         for what, names in allowed.items():
             if unknown := sorted(set(getattr(self, what)) - names):
                 raise InputError(f"{what} of {unknown[0]!r} cannot have a format; allowed: {', '.join(sorted(names))}")
+        for op in graph.ops:
+            fmt = self.weights.get(op.name)
+            if fmt is not None and op.present is not None and not fmt.holds(np.int64(0)):
+                raise InputError(
+                    f"weights of {op.name!r} have groups, dilation or padding on one side, and need a format with a zero, "
+                    f"such as pow2z_4; {fmt} has none"
+                )
 
     def missing(self, graph):
         """What of `graph` has no format, in words: [] if the assignment is complete."""

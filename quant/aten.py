@@ -49,12 +49,14 @@ def conv(walk, node, a):
         if padding == "same" and any(n % 2 for n in reach):
             walk.refuse(node, "pads more on one side than on the other")
         padding = [n // 2 if padding == "same" else 0 for n in reach]
+    weight, present = expand(weight, a["groups"], dilation)
     walk.add(
         node,
         "conv",
         [a["input"]],
         {"stride": pair(a["stride"]), "padding": pair(padding)},
-        weight=expand(weight, a["groups"], dilation),
+        weight=weight,
+        present=present,
         bias=walk.constant(a["bias"], node, "bias"),
         parameter=a["weight"],
     )

@@ -90,8 +90,8 @@ def layers(graph, assignment, images, lanes, accumulate):
             rows.append(made(op.name, op.op))
         if op.weight is not None:
             k, tally = op.weight[0].numel(), Tally(assignment.weights[op.name])
-            tally.add(op.weight)
-            rows[-1] |= {"weights": sized(tally, op.weight.numel())}
+            tally.add(op.weights)
+            rows[-1] |= {"weights": sized(tally, op.weights.numel())}
             rows[-1] |= {"bias": None if op.bias is None else assignment.biases[op.name].name}
             sums = math.prod(shapes[op.name])
             rows[-1] |= {"k": k, "macs": macs[op.name], "cycles": mac_tree_cycles(sums, k, lanes, accumulate)}

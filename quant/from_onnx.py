@@ -96,7 +96,8 @@ class Importer(Walk):
 
     def add(self, node, op, attributes=None, *, inputs=None, weight=None, bias=None):
         inputs = (self.tensor(node),) if inputs is None else inputs
-        made = Op(self.named(node), op, inputs, attributes or {}, None if weight is None else weight.values, bias)
+        parts = {} if weight is None else {"weight": weight.values, "present": weight.present}
+        made = Op(self.named(node), op, inputs, attributes or {}, bias=bias, **parts)
         try:
             self.shapes[made.name] = KINDS[op].shape(made, *(self.shapes[name] for name in inputs))
         except InputError as error:

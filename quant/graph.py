@@ -28,6 +28,9 @@ class Op:
         Filters [M, C, KH, KW] of conv, [out, in] of dense.
     bias : float tensor or None
         [M] or [out].
+    present : bool tensor or None
+        Which elements of `weight` are weights; the others are zeros, and stay zeros in every format, where groups,
+        dilation or padding on one side leave nothing to multiply: see `expand`. None: all.
     """
 
     name: str
@@ -36,6 +39,12 @@ class Op:
     attributes: dict = field(default_factory=dict)
     weight: torch.Tensor | None = None
     bias: torch.Tensor | None = None
+    present: torch.Tensor | None = None
+
+    @property
+    def weights(self):
+        """The elements of `weight` that are weights."""
+        return self.weight if self.present is None else self.weight[self.present]
 
 
 @dataclass(eq=False)
@@ -109,6 +118,9 @@ class Graph:
             raise InputError(f"weight of {what} must have {kind.axes} axes, not {found}")
         if op.bias is not None and (op.weight is None or op.bias.shape != op.weight.shape[:1]):
             raise InputError(f"bias of {what} must have an element for each filter, not {list(op.bias.shape)}")
+        if op.present is not None:
+            if op.weight is None or op.present.shape != op.weight.shape or op.weight[~op.present].any():
+                raise InputError(f"weight of {what} must be 0 wherever it is not present, and have as many elements")
         for name, x in {"weight": op.weight, "bias": op.bias, **op.attributes}.items():
             if isinstance(x, torch.Tensor | float) and not torch.as_tensor(x).isfinite().all():
                 raise InputError(f"{name} of {what} must be finite; NaN or infinity is among its numbers")
@@ -126,7 +138,7 @@ class Graph:
     def macs(self):
         """Name → products for one sample, of each operation with weights."""
         shapes = self.shapes()
-        return {op.name: op.weight.numel() * math.prod(shapes[op.name][1:]) for op in self.ops if op.weight is not None}
+        return {op.name: op.weights.numel() * math.prod(shapes[op.name][1:]) for op in self.ops if op.weight is not None}
 
     def users(self, name):
         """The operations that use a tensor."""
@@ -163,12 +175,31 @@ class Graph:
         return values
 
 
-def expand(weight, groups=1, dilation=(1, 1)):
-    """The filters [M, C, KH, KW] without groups or dilation that do what those of `weight` [M, C / groups, ...] do."""
+def expand(weight, groups=1, dilation=(1, 1), margins=(0, 0, 0, 0)):
+    """Filters without groups or dilation, for images padded alike on both sides, that do what those of `weight` do.
+
+    What groups and dilation leave out become zeros, and so does what padding on one side adds to a filter.
+
+    Parameters
+    ----------
+    weight : tensor [M, C / groups, KH, KW]
+    margins : tuple of int
+        Columns of zeros on the left and right of a filter, rows above and below.
+
+    Returns
+    -------
+    (tensor, bool tensor or None)
+        The filters [M, C, ...], and which of their elements are weights, None if all are: see `Op`.
+    """
     filters, channels, height, width = weight.shape
     (down, right), each = dilation, filters // groups
-    spread = weight.new_zeros(filters, channels * groups, (height - 1) * down + 1, (width - 1) * right + 1)
-    for group in range(groups):
-        rows = slice(group * each, (group + 1) * each)
-        spread[rows, group * channels : (group + 1) * channels, ::down, ::right] = weight[rows]
-    return spread
+
+    def spread(x):
+        found = x.new_zeros(filters, channels * groups, (height - 1) * down + 1, (width - 1) * right + 1)
+        for group in range(groups):
+            rows = slice(group * each, (group + 1) * each)
+            found[rows, group * channels : (group + 1) * channels, ::down, ::right] = x[rows]
+        return torch.nn.functional.pad(found, margins)
+
+    present = spread(torch.ones_like(weight, dtype=torch.bool))
+    return spread(weight), None if present.all() else present

@@ -38,7 +38,7 @@ def layer(walk, node, values, attributes, weight, bias):
         raise InputError("must have weights of one scale, or of one for each output")
     scale, integers = unit * scale[:, 0].numpy(), weight.values.numpy()
     fmt = weight.format
-    if isinstance(fmt, Binary) and not integers.all():  # between groups, dilated or beside one-sided padding
+    if isinstance(fmt, Binary) and weight.present is not None:
         fmt = Ternary()
     spec = GemmSpec(a=walk.builder.tensors[x.tensor].format, w=fmt, k=integers[0].size, accumulate=Exact(64))
     width = max(ACCUMULATOR, fitting(spec.lo, spec.hi).width)
@@ -50,6 +50,8 @@ def layer(walk, node, values, attributes, weight, bias):
         attributes={key: list(pair) for key, pair in attributes.items()} | {"accumulate": width},
         unit=float(scale[0]) if scale[0] > 0 and (scale == scale[0]).all() else None,
     )
+    if weight.present is not None:
+        walk.absent[name] = int((~weight.present).sum())
     offset = np.zeros(len(scale)) if bias is None else bias.double().numpy()
     if not (np.isfinite(scale).all() and np.isfinite(offset).all()):
         raise InputError("must have finite scales and biases")

@@ -25,11 +25,14 @@ class Weight:
     scale : float64 tensor or None
         Of the shape of the weights: what each integer is worth times itself; None of floats.
     format : UnitFormat or None
+    present : bool tensor or None
+        Which of `values` are weights; see `quant.graph.Op`.
     """
 
     values: torch.Tensor
     scale: torch.Tensor | None = None
     format: UnitFormat | None = None
+    present: torch.Tensor | None = None
 
     @property
     def transposed(self):
@@ -62,9 +65,10 @@ def conv(walk, node):
     sample, weight = walk.sample(node), walk.weight(node, 1)
     if len(sample) != 3:
         walk.refuse(node, f"must work on images, not on {list(sample)}")
-    values, stride, padding = filters(walk, node, weight.values, sample[1:])
+    values, present, stride, padding = filters(walk, node, weight.values, sample[1:])
     bias = vector(walk, node, 2, "bias", len(values)) if node.input(2) else None
-    walk.add(node, "conv", {"stride": stride, "padding": padding}, weight=replace(weight, values=values), bias=bias)
+    weight = replace(weight, values=values, present=present)
+    walk.add(node, "conv", {"stride": stride, "padding": padding}, weight=weight, bias=bias)
 
 
 def gemm(walk, node):

@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import torch
 
 from golden.errors import InputError
 from golden.window import Window
@@ -99,10 +98,10 @@ def margins(walk, node, size, span, stride):
 
 
 def filters(walk, node, weight, size):
-    """The filters [M, C, KH, KW], stride and padding of a Conv on images of `size` (H, W).
+    """The filters of a Conv on images of `size` (H, W), which of their elements are weights, stride and padding.
 
-    Groups and dilation become zeros between the weights, and so does padding that differs from side to side: the
-    filter grows by the difference, on the side where there is less of it.
+    Filters are as of `quant.graph.expand`: by as much as padding differs from side to side, they grow on the side where
+    there is less of it.
 
     Parameters
     ----------
@@ -119,11 +118,10 @@ def filters(walk, node, weight, size):
     if groups < 1 or len(weight) % groups or weight.shape[1] * groups != channels:
         found = f"{list(weight.shape)} in {groups} groups"
         walk.refuse(node, f"must have filters for the {channels} channels of its input, not {found}")
-    weight = expand(weight, groups, dilation)
-    pads = margins(walk, node, size, weight.shape[2:], stride)
-    (top, bottom), (left, right) = pads
+    span = [(n - 1) * step + 1 for n, step in zip(weight.shape[2:], dilation, strict=True)]
+    (top, bottom), (left, right) = margins(walk, node, size, span, stride)
     grown = (max(right - left, 0), max(left - right, 0), max(bottom - top, 0), max(top - bottom, 0))
-    return torch.nn.functional.pad(weight, grown), stride, (max(top, bottom), max(left, right))
+    return *expand(weight, groups, dilation, grown), stride, (max(top, bottom), max(left, right))
 
 
 def pool_window(walk, node, average=False):

@@ -34,7 +34,7 @@ class Plan:
     unsigned : bool
         Whether outputs that only a ReLU uses are unsigned.
     accumulate : str
-        "exact", or FP32 as `golden.accumulate.Rounded` names it.
+        "exact", or FP32 as `golden.accumulate.Rounded` names it: of schemes whose results have a mantissa.
     tuning : Tuning, optional
         How the network is tuned; by default it is not.
     lanes : int
@@ -72,14 +72,20 @@ class Plan:
             raise InputError(f"step must be one of {', '.join(STEPS)}, not {self.step!r}")
         if self.biases is not None and self.biases not in BIASES:
             raise InputError(f"biases must be one of {', '.join(BIASES)}, not {self.biases!r}")
+        tree, scheme = Rounded.parse(self.accumulate), SCHEMES[self.scheme]
+        least, what = scheme.narrowest, ""
+        if tree is not None:
+            if (least := scheme.narrowest_rounded) is None:
+                allowed = ", ".join(name for name, row in SCHEMES.items() if row.narrowest_rounded is not None)
+                raise InputError(f"scheme with sums in FP32 must be {allowed}, not {self.scheme!r}")
+            object.__setattr__(self, "lanes", tree.lanes)
+            what = " with sums in FP32"
         for group, bits in self.widths.items():
-            if group != "all" and not SCHEMES[self.scheme].separate:
+            if group != "all" and not scheme.separate:
                 raise InputError(f"scheme {self.scheme} has one format, whose width is that of all, not of {group}")
-            width(bits, group, SCHEMES[self.scheme].narrowest)
+            width(bits, f"{group}{what}", least)
         if not 0 <= self.margin < 1:
             raise InputError(f"margin must be 0 to 1, of accuracy, not {self.margin}")
-        if (tree := Rounded.parse(self.accumulate)) is not None:
-            object.__setattr__(self, "lanes", tree.lanes)
         if not (math.isfinite(self.unit) and self.unit > 0):
             raise InputError(f"unit must be positive, not {self.unit}")
         for what in ("lanes", "calibration"):

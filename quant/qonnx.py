@@ -16,8 +16,9 @@ from quant.onnx_quantisers import QUANTISERS, dequantised, quantiser
 from quant.onnx_shapes import SHAPES
 from quant.onnx_walk import Walk
 
-__all__ = ["from_qonnx", "is_quantised"]
+__all__ = ["ABSENT", "from_qonnx", "is_quantised"]
 
+ABSENT = "absent"  # in the info of a network: its layers that have zeros which are no weights, and how many
 LAYOUTS = ("Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")  # of quantised constants
 ON_INTEGERS = ("Cast", "DequantizeLinear", "MaxPool", *SHAPES)
 
@@ -42,7 +43,7 @@ def from_qonnx(path, info=None):
     Parameters
     ----------
     info : dict
-        JSON values for the reader of the artefact.
+        JSON values for the reader of the artefact; if there is need, `ABSENT` is added.
 
     Raises
     ------
@@ -62,6 +63,8 @@ class Importer(Walk):
         Name in the file → Value.
     weights : dict
         Name in the file → Weight, of constants that are quantised.
+    absent : dict
+        Node of the network → elements of its weight that are no weights; see `quant.graph.Op`.
     raw : set
         Names in the file of integers that are not dequantised: 1 is worth 1.
     """
@@ -74,7 +77,7 @@ class Importer(Walk):
 
     def __init__(self, model):
         super().__init__(model)
-        self.tensors, self.weights, self.raw = {}, {}, set()
+        self.tensors, self.weights, self.absent, self.raw = {}, {}, {}, set()
 
     def network(self, info):
         """golden's network."""
@@ -86,7 +89,7 @@ class Importer(Walk):
         output = value.tensor
         if value.unit is None:
             output = whole(self.builder, "logits__whole", value)
-        return self.builder.build(output=output, info=info)
+        return self.builder.build(output=output, info=(info or {}) | ({ABSENT: self.absent} if self.absent else {}))
 
     def enter(self):
         """Begin the network: its input is quantised, by the file or by what the file says of it."""

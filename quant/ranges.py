@@ -31,7 +31,7 @@ def parts(graph):
 
     Raw pixels are no part: they are as they are.
     """
-    found = [Part(op.op, (op.name,), op.weight.numel()) for op in graph.ops if op.weight is not None]
+    found = [Part(op.op, (op.name,), op.weights.numel()) for op in graph.ops if op.weight is not None]
     tensors = [op.name for op in graph.ops if op.op in ROUNDING]
     if graph.unit is None:
         tensors.insert(0, graph.input)

@@ -9,8 +9,8 @@ from quant.plots import plots
 __all__ = ["markdown", "summary", "text", "write"]
 
 HEAD = (
-    ("layer", "weights", "max", "sat.", "zero", "SQNR", "bits")
-    + ("outputs", "max", "sat.", "zero", "SQNR", "bits")
+    ("layer", "weights", "range", "sat.", "zero", "SQNR", "bits")
+    + ("outputs", "range", "sat.", "zero", "SQNR", "bits")
     + ("bias", "MACs", "cycles")
 )
 
@@ -28,7 +28,8 @@ def numbers(row):
     if row["saturated"] is not None:
         saturated = share(row["saturated"])
         noise = "exact" if row["sqnr_db"] is None else f"{row['sqnr_db']:.1f} dB"
-    return [row["format"], f"{row['greatest']:.3g}", saturated, share(row["zero"]), noise, f"{row['bits']:,}"]
+    least, most = row["range"]
+    return [row["format"], f"{least:.3g} to {most:.3g}", saturated, share(row["zero"]), noise, f"{row['bits']:,}"]
 
 
 def lines(figures):
@@ -101,11 +102,11 @@ def markdown(figures, pictures=()):
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     points = "\n".join(f"- {line}" for line in summary(figures))
     notes = (
-        "sat.: beyond the ends of the format; zero: 0 when rounded; SQNR: signal to quantisation noise; bits: of one "
-        "image. Those of outputs are of training images, as the float network makes them."
+        "range: the least and the greatest number; sat.: beyond the ends of the format; zero: 0 when rounded; SQNR: "
+        "signal to quantisation noise; bits: of one image. Those of outputs are of training images, as the float network makes them."
     )
     if figures["held_out"] is None:
-        notes = "max and zero are of integers, those of outputs on test images; bits: of one image."
+        notes = "range and zero are of integers, those of outputs on test images; bits: of one image."
     shown = "\n\n".join(f"![{caption}]({Path(file).name})" for file, caption in pictures)
     return f"# {figures['name']}: {figures['scheme']}\n\n{points}\n\n{table}\n\n{notes}\n" + (
         f"\n{shown}\n" if shown else ""

@@ -10,7 +10,7 @@ import math
 from abc import ABC, abstractmethod
 
 from golden.errors import InputError
-from golden.formats import Integer, fixed, parse
+from golden.formats import Integer, PowerOfTwo, fixed, parse
 from quant.assignment import Assignment, formats
 from quant.ranges import rectified
 from quant.space import NARROWEST
@@ -118,6 +118,8 @@ class Scheme(ABC):
     unsigned : bool
         Whether outputs that only a ReLU uses are unsigned: the sign's bit then doubles their range and the unit stays.
         Ristretto's are signed.
+    rounded : bool
+        Whether sums are made in FP32: results then are minifloats with a mantissa.
 
     Attributes
     ----------
@@ -125,8 +127,8 @@ class Scheme(ABC):
         Name → parts that have one width at first.
     separate : bool
         Whether parts may differ in format.
-    narrowest : int
-        Bits of the narrowest formats.
+    narrowest, narrowest_rounded : int
+        Bits of the narrowest formats; of those with `rounded`, None if there are none.
     given : dict
         Group → width that the scheme sets.
     narrow : bool
@@ -135,14 +137,16 @@ class Scheme(ABC):
 
     separate = True
     narrowest = NARROWEST
+    narrowest_rounded = None
     narrow = False
     widths = {}
     usual_biases = "wide"
 
-    def __init__(self, graph, ranges, *, biases=None, unsigned=False):
+    def __init__(self, graph, ranges, *, biases=None, unsigned=False, rounded=False):
         if biases is not None and biases not in BIASES:
             raise InputError(f"biases must be one of {', '.join(BIASES)}, not {biases!r}")
-        self.graph, self.ranges = graph, ranges
+        self.graph, self.ranges, self.rounded = graph, ranges, rounded
+        self.narrowest = self.narrowest_rounded if rounded else self.narrowest
         self.biases = self.usual_biases if biases is None else biases
         self.above_zero = rectified(graph) if unsigned else set()
         self.groups = self.grouped(tuple(ranges.greatest))
@@ -231,6 +235,7 @@ class Mini(Scheme):
 
     separate = False
     narrowest = 2  # a sign and an exponent
+    narrowest_rounded = 2 + LEAST_EXPONENT_BITS  # and a bit of mantissa
     usual_biases = "weights"
 
     def grouped(self, parts):
@@ -238,7 +243,7 @@ class Mini(Scheme):
 
     def proposals(self, parts, bits):
         greatest = max(self.ranges.greatest[part] for part in parts if part.kind == "outputs")
-        exponent = min(exponent_bits(greatest), bits - 1)
+        exponent = min(exponent_bits(greatest), bits - 1 - self.rounded)
         if exponent > MOST_EXPONENT_BITS:
             raise InputError(
                 f"outputs of up to {greatest:.3g} need {exponent} exponent bits; minifloats have {MOST_EXPONENT_BITS}"
@@ -249,6 +254,8 @@ class Mini(Scheme):
 class Power(Dynamic):
     """Power-of-two weights, of 4 bits for 2**-8 to 2**-1, and 8-bit dynamic fixed point outputs.
 
+    Layers with groups, dilation or padding on one side, where filters need zeros, take the variant that has one.
+
     Source: Gysel, Ristretto, section 7, whose outputs are float.
     """
 
@@ -256,7 +263,10 @@ class Power(Dynamic):
     widths = {"conv": 4, "dense": 4, "outputs": 8}
 
     def formats(self, part, bits):
-        return super().formats(part, bits) if part.kind == "outputs" else [parse(f"pow2_{bits}")]
+        if part.kind == "outputs":
+            return super().formats(part, bits)
+        zero = any(op.present is not None for op in self.graph.ops if op.name in part.names)
+        return [PowerOfTwo(bits, zero)]
 
 
 SCHEMES = {"fixed": Fixed, "dfp": Dynamic, "dfp-per-layer": DynamicByLayer, "minifloat": Mini, "pow2": Power}

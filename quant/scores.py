@@ -40,7 +40,7 @@ def digest(graph):
 
     ops = [
         [op.name, op.op, list(op.inputs), {key: plain(value) for key, value in sorted(op.attributes.items())}]
-        + [plain(op.weight), plain(op.bias)]
+        + [plain(op.weight), plain(op.bias), plain(op.present)]
         for op in graph.ops
     ]
     whole = [graph.input, list(graph.shape), graph.output, graph.unit, ops]

@@ -90,6 +90,8 @@ class Simulated(torch.nn.Module):
     def parameter(self, role, index, formats):
         """The weight or bias of an operation, rounded if it has a format; None if there is none."""
         x, fmt = self.full.get(f"{role}{index}"), formats.get(self.start.ops[index].name)
+        if role == "weight" and (present := self.start.ops[index].present) is not None:
+            x = x * present  # no gradient reaches what is no weight, so that it stays 0
         if x is None or fmt is None:
             return x
         if self.training and self.weights == "stochastic":

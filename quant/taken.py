@@ -11,6 +11,7 @@ from golden.gemm_operations import GemmOperation
 from golden.mac_tree import mac_tree_cycles
 from golden.network import classify
 from quant.figures import sized, totals
+from quant.qonnx import ABSENT
 from quant.tally import Tally
 
 __all__ = ["SCHEME", "taken"]
@@ -34,6 +35,8 @@ def taken(network, dataset, plan, *, name="network"):
     InputError
         If the data do not fit the network.
     """
+    if len(dataset.test) == 0:
+        raise InputError("the data have no test images")
     x = integers(network, dataset.test.images, plan.unit)
     logits = network.run(x).reshape(len(x), -1)
     labels = dataset.test.labels.numpy()
@@ -80,9 +83,12 @@ def layers(network, x, lanes):
         tensor, row = network.tensors[node.output], {"name": node.name, "op": node.op}
         if isinstance(operation, GemmOperation):
             weight, k = operation.parameters["weight"], operation.k
-            sums = math.prod(tensor.shape)
-            row["weights"] = figures(weight.format, weight.values)
-            row |= {"k": k, "macs": sums * k, "cycles": mac_tree_cycles(sums, k, lanes)}
+            sums, values = math.prod(tensor.shape), weight.values.reshape(-1)
+            absent = network.info.get(ABSENT, {}).get(node.name, 0)
+            values = np.delete(values, np.flatnonzero(values == 0)[:absent])  # zeros are alike
+            row["weights"] = figures(weight.format, values)
+            macs = values.size * math.prod(tensor.shape[1:])
+            row |= {"k": k, "macs": macs, "cycles": mac_tree_cycles(sums, k, lanes)}
         if node.op in STORED:
             row["outputs"] = figures(tensor.format, step.output, len(x))
         if len(row) > 2:

@@ -29,8 +29,8 @@ class Tally:
     ----------
     count, saturated, zero : int
         Numbers; those beyond the ends of the format; those that are 0 when rounded.
-    greatest : float
-        Greatest magnitude before rounding.
+    least, most : float
+        The least and the greatest number before rounding.
     signal, noise : float
         Sums of the squares of the numbers and of what rounding changed.
     histogram : dict
@@ -40,7 +40,8 @@ class Tally:
     def __init__(self, fmt):
         self.format = fmt
         self.count = self.saturated = self.zero = 0
-        self.greatest = self.signal = self.noise = 0.0
+        self.least, self.most = math.inf, -math.inf
+        self.signal = self.noise = 0.0
         self.histogram = {}
 
     def add(self, x):
@@ -53,7 +54,7 @@ class Tally:
         self.count += x.size
         self.saturated += int(np.count_nonzero((x > self.format.hi * unit) | (x < self.format.lo * unit)))
         self.zero += int(np.count_nonzero(y == 0))
-        self.greatest = max(self.greatest, float(np.abs(x).max()))
+        self.least, self.most = min(self.least, float(x.min())), max(self.most, float(x.max()))
         self.signal += float(np.square(x).sum())
         self.noise += float(np.square(x - y).sum())
         exponents, counts = np.unique(np.frexp(x[x != 0])[1] - 1, return_counts=True)
@@ -65,7 +66,7 @@ class Tally:
         return {
             "format": self.format.name,
             "width": self.format.width,
-            "greatest": self.greatest,
+            "range": [self.least, self.most],
             "saturated": self.saturated / self.count,
             "zero": self.zero / self.count,
             "sqnr_db": decibels(self.signal, self.noise),

@@ -165,10 +165,10 @@ class Walk:
             free = f"{name}_{count}"
         return free
 
-    def add(self, node, op, inputs, attributes=None, *, weight=None, bias=None, parameter=None, kind=None, shape=None):
-        """Add an operation; its result is that of `node`, of `shape` if that is another one."""
+    def add(self, node, op, inputs, attributes=None, *, parameter=None, kind=None, shape=None, **tensors):
+        """Add an operation, with the `tensors` of an `Op`; its result is that of `node`, of `shape` if that is another."""
         names = tuple(self.tensor(x, node) for x in inputs)
-        made = Op(self.named(node, parameter, kind), op, names, attributes or {}, weight, bias)
+        made = Op(self.named(node, parameter, kind), op, names, attributes or {}, **tensors)
         self.append(node, made, sample(node) if shape is None else shape)
 
     def append(self, node, op, shape):

@@ -11,6 +11,7 @@ from golden.rounding import generator, stochastic
 
 NAMES = ["int8e-4", "uint8", "int4e2", "int64", "ternary", "binary", "mini_e4m3", "mini_e3m0", "mini_e5m23", "e4m3"]
 NAMES += ["e5m2", "e2m1", "fp16", "pow2_4", "pow2z_4"]
+FLOATS = ["fp32", "bf16", "mini_e6m1", "finite_e8m3", "fp16_ftz", "e4m3_ftz", "fp32_ftz"]  # whose units are not for int64
 
 
 def philox(seed, blocks):
@@ -39,21 +40,41 @@ def test_seeds_are_whole_numbers(seed):
         generator(seed)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES + FLOATS)
 def test_each_choice_is_the_stated_draw_against_the_exact_share(name):
     fmt, rng = parse(name), np.random.default_rng(5)
     unit = 2.0**fmt.exponent
     x = np.concatenate([rng.uniform(-9, 9, 300), rng.uniform(-1.1, 1.1, 300) * min(float(fmt.hi), 1e6)]) * unit
+    if name in FLOATS:
+        x[::3] = rng.normal(0, 1, 200)
     below, above = fmt.neighbours(x)
     draws = [Fraction(word >> 11, 1 << 53) for word in philox(9, 150)]
     expected = []
-    for value, low, high, draw in zip(x.tolist(), below.tolist(), above.tolist(), draws, strict=True):
+    for value, *ends, draw in zip(x.tolist(), below.tolist(), above.tolist(), draws, strict=True):
+        low, high = map(Fraction, ends)
         exact = min(max(Fraction(value) / Fraction(unit), fmt.lo), fmt.hi)
         assert low <= exact <= high
         expected.append(high if low != high and draw < (exact - low) / (high - low) else low)
     found = stochastic(fmt, x.reshape(20, 30), generator(9))
-    assert found.dtype == np.int64 and found.reshape(-1).tolist() == expected
-    assert fmt.holds(found).all()
+    assert found.dtype == (np.float64 if name in FLOATS else np.int64) and found.reshape(-1).tolist() == expected
+    assert np.array_equal(fmt.decode(fmt.encode(found * unit)), found * unit)
+
+
+def test_neighbours_of_floats_are_those_of_all_numbers_in_order():
+    rng = np.random.default_rng(3)
+    x = np.concatenate([rng.normal(0, 1, 500), rng.normal(0, 1, 500) * 2.0 ** rng.integers(-40, 140, 500)])
+    for fmt in [fmt for fmt in map(parse, FLOATS) if fmt.width <= 16]:
+        numbers = np.unique(fmt.decode(np.arange(1 << fmt.width)))
+        numbers = numbers[np.isfinite(numbers)]
+        inside = np.clip(np.concatenate([x, numbers]), numbers[0], numbers[-1])
+        below, above = (found * 2.0**fmt.exponent for found in fmt.neighbours(np.concatenate([x, numbers])))
+        np.testing.assert_array_equal(below, numbers[np.searchsorted(numbers, inside, "right") - 1])
+        np.testing.assert_array_equal(above, numbers[np.searchsorted(numbers, inside, "left")])
+    x = np.clip(x, -3e38, 3e38)
+    nearest = x.astype(np.float32)
+    for found, end, beyond in zip(parse("fp32").neighbours(x), (-np.inf, np.inf), (np.greater, np.less), strict=True):
+        expected = np.where(beyond(nearest, x), np.nextafter(nearest, np.float32(end)), nearest)
+        np.testing.assert_array_equal(found * 2.0**-149, expected)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -69,10 +90,10 @@ def test_numbers_of_the_format_stay_and_what_is_beyond_saturates(name):
         assert ends.tolist() == [fmt.lo, fmt.lo, fmt.hi, fmt.hi]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES + FLOATS)
 def test_the_mean_error_is_zero(name):
     fmt, draws = parse(name), 40_000
-    low, high = (int(v) for v in fmt.neighbours((0.37 * min(fmt.hi, 1e6) + 0.1) * 2.0**fmt.exponent))
+    low, high = (float(v) for v in fmt.neighbours((0.37 * min(fmt.hi, 1e6) + 0.1) * 2.0**fmt.exponent))
     assert low < high
     for share in (0.1, 0.5, 0.85):
         exact = low + share * (high - low)
@@ -106,7 +127,7 @@ def test_float32_and_scalars_are_taken():
     assert stochastic(fmt, 1.0, generator(0)) == 1 << 10
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES + FLOATS)
 def test_nan_is_refused(name):
     with pytest.raises(InputError, match=f"NaN cannot be encoded as {name}"):
         stochastic(parse(name), [0.0, np.nan], generator(0))

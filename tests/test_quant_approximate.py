@@ -100,7 +100,7 @@ def test_layer_figures_count_numbers_bits_and_cycles():
     }
     weights = next(op.weight for op in graph().ops if op.name == "hidden").numpy()
     fmt = parse(hidden["weights"]["format"])
-    assert hidden["weights"]["greatest"] == np.abs(weights).max()
+    assert hidden["weights"]["range"] == [weights.min(), weights.max()]
     assert hidden["weights"]["zero"] == np.mean(np.abs(weights) <= 2.0**fmt.exponent / 2)
     assert conv["outputs"]["zero"] > 0.1  # what the ReLU drops is zero, and does not saturate
 

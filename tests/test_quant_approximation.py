@@ -54,6 +54,18 @@ def test_a_module_becomes_an_artefact_and_a_report(folder, monkeypatch, capsys):
     assert json.loads((folder / "out" / "report.json").read_text()) == figures
 
 
+@pytest.mark.long
+def test_areas_are_synthesised(folder, monkeypatch, capsys):
+    """Two lanes of integers of 4 bits on every layer, whose trees Yosys maps."""
+    arguments = "ours:net --data data.npz --all 4 --lanes 2 --output out".split()
+    assert run(monkeypatch, *arguments) is None
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[-1] == "out/area.png" and printed.count("area of 2 lanes: ") >= 3
+    assert (folder / "out" / "area.png").read_bytes().startswith(b"\x89PNG")
+    figures = json.loads((folder / "out" / "report.json").read_text())
+    assert figures["area"][-1]["stage"] == "result" and 300 < figures["area"][-1]["area"] < 30_000
+
+
 def test_settings_arrive(folder, monkeypatch, capsys):
     asked = []
 
@@ -62,15 +74,15 @@ def test_settings_arrive(folder, monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(approximation, "approximate", approximate)
-    words = (
-        "--scheme pow2 --margin 0.5 --outputs 6 --all 4 --repair double --biases weights --unsigned --accumulate fp32x8"
-    )
+    words = "--scheme pow2 --margin 0.5 --outputs 6 --all 4 --repair double --biases weights --unsigned"
     words += " --unit 1/256 --tune 3 --rate 0.01 --shift 2 --tuned-outputs quantised --lanes 8 --seed 5 --no-area"
     assert run(monkeypatch, "ours:net", "--data", "data.npz", *words.split()) == 130
     ((plan, name, area),) = asked
+    assert run(monkeypatch, *"ours:net --data data.npz --scheme minifloat --accumulate fp32x8 --no-area".split()) == 130
+    assert (asked[1][0].accumulate, asked[1][0].lanes) == ("fp32x8", 8)
     assert (name, area) == ("net", None)
     assert (plan.scheme, plan.margin, plan.widths, plan.step) == ("pow2", 0.005, {"outputs": 6, "all": 4}, "double")
-    assert (plan.biases, plan.unsigned, plan.accumulate, plan.unit) == ("weights", True, "fp32x8", 1 / 256)
+    assert (plan.biases, plan.unsigned, plan.accumulate, plan.unit) == ("weights", True, "exact", 1 / 256)
     tuning = plan.tuning
     assert (tuning.epochs, tuning.rate, tuning.shift, tuning.outputs, tuning.seed) == (3, 0.01, 2, "quantised", 5)
     assert (plan.lanes, plan.seed) == (8, 5)

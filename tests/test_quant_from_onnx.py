@@ -74,7 +74,7 @@ def refused(model, path, message):
 def test_convolutions(path, rng, filters, size, attributes, bias):
     model = Model((filters[1] * attributes.get("group", 1), *size))
     model.add("Conv", ..., floats(rng, *filters), *([floats(rng, filters[0])] if bias else []), **attributes)
-    agrees(model, path)
+    assert agrees(model, path).ops[0].weights.numel() == np.prod(filters)
 
 
 @pytest.mark.parametrize("transposed", [0, 1])

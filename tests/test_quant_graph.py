@@ -73,7 +73,30 @@ def test_expanded_filters_do_what_grouped_and_dilated_ones_do(groups, dilation):
     weight = torch.randn(12, 6 // groups, 2, 3, generator=rng, dtype=torch.float64)
     x = torch.randn(2, 6, 9, 8, generator=rng, dtype=torch.float64)
     expected = functional.conv2d(x, weight, groups=groups, dilation=dilation)
-    assert torch.allclose(functional.conv2d(x, expand(weight, groups, dilation)), expected, rtol=1e-12)
+    filters, present = expand(weight, groups, dilation)
+    assert torch.allclose(functional.conv2d(x, filters), expected, rtol=1e-12)
+    if (groups, dilation) == (1, (1, 1)):
+        assert present is None
+    else:
+        assert present.shape == filters.shape and torch.equal(filters[present], weight[weight != 0].flatten())
+        assert not filters[~present].any()
+
+
+def test_filters_with_a_margin_do_without_padding_on_one_side():
+    rng = torch.Generator().manual_seed(0)
+    weight = torch.randn(2, 1, 2, 2, generator=rng, dtype=torch.float64)
+    x = torch.randn(3, 1, 5, 5, generator=rng, dtype=torch.float64)
+    filters, present = expand(weight, margins=(0, 1, 1, 0))
+    expected = functional.conv2d(functional.pad(x, (1, 0, 0, 1)), weight)
+    assert torch.allclose(functional.conv2d(x, filters, padding=1), expected, rtol=1e-12)
+    assert present[1, 0].tolist() == [[False] * 3, [True, True, False], [True, True, False]]
+
+
+def test_zeros_that_are_no_weights_are_not_counted():
+    filters, present = expand(torch.ones(4, 1, 3, 3), groups=4)
+    ops = [Op("c", "conv", ("input",), {"stride": (1, 1), "padding": (1, 1)}, filters, present=present)]
+    graph = Graph(shape=(4, 5, 6), ops=ops, output="c")
+    assert graph.macs() == {"c": 4 * 9 * 30} and graph.ops[0].weights.tolist() == [1.0] * 36
 
 
 def test_pixels_are_multiplied_by_their_unit():
@@ -111,6 +134,8 @@ BAD = [
     ({"ops": [Op("r", "dense", ("input",))]}, "weight of dense 'r' must have 2 axes, not None"),
     ({"ops": [Op("r", "dense", ("input",), {}, torch.zeros(2, 3, 4))]}, r"must have 2 axes, not \[2, 3, 4\]"),
     ({"ops": [Op("r", "conv", ("input",), CONV, torch.ones(2, 1, 1, 1), torch.ones(3))]}, "bias of conv 'r' must have"),
+    ({"ops": [Op("r", "conv", ("input",), CONV, torch.ones(2, 1, 1, 1), present=torch.zeros(2, 1, 1, 1).bool())]}, "be 0"),
+    ({"ops": [Op("r", "relu", ("input",), present=torch.ones(1).bool())]}, "weight of relu 'r' must be 0 wherever it is not"),
     ({"ops": [NAN, relu(source="c")]}, "weight of conv 'c' must be finite; NaN or infinity is among its numbers"),
     ({"ops": [INFINITE, relu(source="c")]}, "bias of conv 'c' must be finite; NaN or infinity is among its numbers"),
     ({"ops": [conv("r", shape=(1, 2, 1, 1))]}, "conv 'r': its input has 1 channels, the filters have 2"),

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, reject
 from hypothesis import strategies as st
+from torch.nn import functional
 from unseen import assigned, unseen_graph, unseen_images
 
 from golden import artefact
@@ -13,8 +14,11 @@ from golden.errors import InputError
 from golden.formats import Integer, Minifloat, parse
 from quant.assignment import Assignment, formats
 from quant.evaluate import compare
+from quant.from_torch import from_module
 from quant.graph import Graph, Op
 from quant.lower import aligned, averaged, lower
+from quant.ranges import ranges
+from quant.rules import SCHEMES
 from quant.simulated import Simulated
 
 POOL = {"kernel": (3, 2), "stride": (2, 2), "padding": (1, 0), "ceil_mode": True}
@@ -37,7 +41,7 @@ ASSIGNMENTS = {
     "minifloat, FP32": ("mini_e4m3", "mini_e4m3", None, "fp32"),
     "long minifloat": ("mini_e5m10", "mini_e5m10", None, "exact"),
     "mixed": (lambda name: parse("fp16" if "mean" in name else "e5m2"), "int4e-3", "e4m3", "fp32x5"),
-    "power of two": ("int8e-5", "pow2_4", "int16e-12", "exact"),
+    "power of two": ("int8e-5", lambda name: parse("pow2z_4" if name == "deep" else "pow2_4"), "int16e-12", "exact"),
     "power of two with zero, FP32": ("int8e-5", "pow2z_3", "int16e-12", "fp32x64"),
 }
 
@@ -63,6 +67,48 @@ def test_golden_computes_what_torch_computes(given, tmp_path):
     for name, fmt in formats(graph, assignment).items():
         if name in network.tensors:
             assert (network.tensors[name].format, network.tensors[name].unit) == (fmt, 2.0**fmt.exponent)
+
+
+class Depthwise(torch.nn.Module):
+    """One convolution with groups, dilation and a bias."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(4, 8, 3, padding=2, dilation=2, groups=4)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+def test_groups_stay_apart_in_powers_of_two():
+    """The flow's own choice of formats, against torch's grouped convolution of the quantised weights."""
+    torch.manual_seed(0)
+    module, x = Depthwise(), torch.randint(-64, 64, (5, 4, 6, 6)) / 32.0
+    graph = from_module(module, (4, 6, 6))
+    space = SCHEMES["pow2"](graph, ranges(graph, x))
+    [conv] = space.groups["conv"]
+    assert conv.count == 8 * 9
+    chosen = {part: space.proposals((part,), 8 if part.kind == "outputs" else 4)[0][part] for part in space.ranges.greatest}
+    assignment = space.assignment(chosen)
+    weight, bias = assignment.weights["conv"], assignment.biases["conv"]
+    assert weight.name == "pow2z_4"
+    network = lower(graph, assignment)
+    a, y = (network.tensors[name].format for name in (network.input, network.output))
+    tensors = ((a, x), (weight, module.conv.weight), (bias, module.conv.bias))
+    rounded = (torch.from_numpy(fmt.round(values.detach().double().numpy())) for fmt, values in tensors)
+    grouped = functional.conv2d(*rounded, padding=2, dilation=2, groups=4)
+    integers = a.nearest(x.numpy())
+    found = network.run(integers)
+    assert np.array_equal(found, y.nearest(grouped.numpy())) and len(np.unique(found)) > 50
+    assert compare(Simulated(graph, assignment), network, torch.from_numpy(integers)).equal
+
+
+def test_what_needs_a_zero_has_a_format_with_one():
+    graph = unseen_graph()
+    message = "weights of 'deep' have groups, dilation or padding on one side, and need a format with a zero, such as pow2z_4"
+    for made in (Simulated, lower):
+        with pytest.raises(InputError, match=message):
+            made(graph, assigned(graph, Integer(8, True, -5), parse("pow2_4"), Integer(16, True, -12)))
 
 
 def test_fine_formats_compute_what_the_float_graph_does():

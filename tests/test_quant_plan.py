@@ -25,6 +25,12 @@ from quant.plan import Plan
             {"widths": {"conv": 4}, "scheme": "fixed"},
             "scheme fixed has one format, whose width is that of all, not of conv",
         ),
+        ({"accumulate": "fp32"}, "scheme with sums in FP32 must be minifloat, not 'dfp'"),
+        ({"accumulate": "fp32x8", "scheme": "pow2"}, "scheme with sums in FP32 must be minifloat, not 'pow2'"),
+        (
+            {"accumulate": "fp32", "scheme": "minifloat", "widths": {"all": 5}},
+            "width of all with sums in FP32 must be 6 to 16 bits, not 5",
+        ),
         ({"margin": float("nan")}, "margin must be 0 to 1, of accuracy, not nan"),
         ({"unit": float("inf")}, "unit must be positive, not inf"),
     ],
@@ -41,4 +47,4 @@ def test_the_usual_plan_is_the_paper_s_with_exact_sums():
 
 
 def test_a_tree_that_sums_in_fp32_has_the_lanes_of_its_order():
-    assert [Plan(accumulate=name, lanes=32).lanes for name in ("exact", "fp32", "fp32x8")] == [32, 16, 8]
+    assert [Plan(scheme="minifloat", accumulate=name, lanes=32).lanes for name in ("exact", "fp32", "fp32x8")] == [32, 16, 8]

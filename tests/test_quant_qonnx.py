@@ -144,6 +144,7 @@ def test_zeros_between_binary_weights_make_them_ternary(path, rng):
     model.add("Conv", x, weight, group=2, name="conv")
     network, _ = exact(model, path, images(rng, 2, 4, 5, 5))
     assert str(network.parameters["conv.weight"].format) == "ternary"
+    assert network.info == {"absent": {"conv": 4 * 2 * 9}}
 
 
 ENDS = [
@@ -481,9 +482,16 @@ def integers_added(model, rng):
     model.add("Add", x, x, name="odd")
 
 
+def infinite_weight(model, rng):
+    x = model.quant(..., 0.5, 4)
+    weight = model.quant(np.full((4, 4), np.inf, np.float32), 0.5, 4, name="odd")
+    model.add("MatMul", x, weight)
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
+        (infinite_weight, "must have finite numbers to quantise"),
         (missing_input, "operator Relu must take an input that is quantised"),
         (missing_activation, "must take numbers that are quantised; a quantiser is missing before it"),
         (missing_weight, "must have weights that are quantised, not 'c3'"),

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from quadrants import graph, quadrants
@@ -44,10 +45,11 @@ def test_a_missed_margin_is_said_first():
 
 
 def test_the_table_has_a_row_for_each_layer_and_one_for_all(figures):
-    rows = [line.split() for line in text(figures).splitlines() if line.startswith(("conv", "hidden", "out ", "all"))]
+    rows = [re.split("  +", line) for line in text(figures).splitlines() if line.startswith(("conv", "hidden", "out ", "all"))]
     assert [row[0] for row in rows] == ["conv", "hidden", "out", "all"]
     conv = figures["layers"][0]
-    assert rows[0][1:3] == ["pow2_4", f"{conv['weights']['greatest']:.3g}"]
+    least, most = conv["weights"]["range"]
+    assert rows[0][1:3] == ["pow2_4", f"{least:.3g} to {most:.3g}"] and least < -0.1 < 0.1 < most
     assert rows[0][3:5] == [f"{conv['weights']['saturated']:.1%}", "0.0%"]
     assert rows[0][-4:] == ["2,048", conv["bias"], "2,304", "261"]
     assert rows[-1][1:] == ["3,408", "2,176", "3,120", "323"]

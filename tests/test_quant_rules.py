@@ -187,6 +187,14 @@ def test_minifloats_give_up_exponent_bits_last(bits, name):
     assert next(iter(proposal.values())).width == bits
 
 
+def test_minifloats_summed_in_fp32_keep_a_bit_of_mantissa():
+    found = space("minifloat", rounded=True)
+    names = [found.proposals(found.groups["all"], bits)[0].popitem()[1].name for bits in (8, 7, 6)]
+    assert (found.narrowest, names) == (6, ["mini_e4m3", "mini_e4m2", "mini_e4m1"])
+    big = space("minifloat", net(second=1000.0), rounded=True)
+    assert big.proposals(big.groups["all"], 6)[0].popitem()[1].name == "mini_e4m1"
+
+
 def test_minifloats_follow_the_outputs_and_not_the_weights():
     big = space("minifloat", net(second=1000.0, first=0.001))
     assert set(big.proposals(big.groups["all"], 8)[0].values()) == {parse("mini_e4m3")}

@@ -7,7 +7,7 @@ from unseen import SHAPE, assigned, unseen_graph, unseen_images
 from golden.errors import InputError
 from golden.formats import Integer, parse
 from quant.assignment import Assignment
-from quant.graph import Graph, Op
+from quant.graph import Graph, Op, expand
 from quant.lower import lower
 from quant.simulated import Simulated
 
@@ -43,6 +43,22 @@ def test_each_number_with_a_format_is_rounded_by_it(fmt):
     ):
         model = Simulated(graph, assignment)
         assert torch.equal(model.train()(x), expected) and torch.equal(model.eval()(x), expected)
+
+
+@pytest.mark.parametrize("fmt", [None, FINE, parse("pow2z_4")])
+@pytest.mark.parametrize("weights", ["nearest", "stochastic"])
+def test_what_is_no_weight_stays_0_while_tuning(fmt, weights):
+    filters, present = expand(torch.randn(4, 1, 3, 3, generator=torch.Generator().manual_seed(0)), groups=4)
+    op = Op("c", "conv", ("input",), {"stride": (1, 1), "padding": (0, 0)}, filters, present=present)
+    graph, x = Graph(shape=(4, 3, 3), ops=[op], output="c"), torch.randn(5, 4, 3, 3)
+    model = Simulated(graph, Assignment(weights={} if fmt is None else {"c": fmt}), weights=weights)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=0.1)
+    for _ in range(3):
+        optimiser.zero_grad()
+        model.train()(x).square().sum().backward()
+        optimiser.step()
+    (tuned,) = model.graph().ops
+    assert torch.equal(tuned.weight != 0, present) and not torch.equal(tuned.weight, filters)
 
 
 def test_evaluation_follows_golden_to_within_float32():

@@ -57,6 +57,20 @@ def test_figures_are_golden_s(network):
     assert figures["totals"]["weights_bits"] == 30 * 4 + 15 * 3
 
 
+def test_zeros_that_are_no_weights_are_left_out(tmp_path):
+    """A depthwise convolution: a weight in two of the filters is 0 too."""
+    model, weight = Model((2, 4, 4)), np.ones((2, 1, 3, 3), np.float32)
+    weight[0, 0, 0] = 0
+    x = model.quant("x", 0.125, 6)
+    model.add("Conv", x, model.quant(weight, 0.25, 4), group=2, pads=[1, 1, 1, 1])
+    model.quant(..., 0.5, 5)
+    depthwise = from_qonnx(model.save(tmp_path / "q.onnx"))
+    x = np.random.default_rng(2).normal(size=(5, 2, 4, 4)).astype(np.float32)
+    conv = taken(depthwise, data(x, [0] * 5), Plan(lanes=4))["layers"][0]
+    assert (conv["k"], conv["macs"], conv["cycles"]) == (18, 32 * 9, 32 * 5 + 5)
+    assert (conv["weights"]["count"], conv["weights"]["bits"], conv["weights"]["zero"]) == (18, 18 * 4, 3 / 18)
+
+
 def test_the_report_leaves_out_what_is_not_known(network, tmp_path):
     x = np.zeros((3, 6), np.float32)
     figures = taken(network, data(x, [0, 0, 0]), Plan(), name="q")
@@ -69,5 +83,7 @@ def test_the_report_leaves_out_what_is_not_known(network, tmp_path):
 def test_refused_data(network):
     with pytest.raises(InputError, match=r"^the network takes inputs of \[6\], the data are \[5\]$"):
         taken(network, data(np.zeros((2, 5), np.float32), [0, 0]), Plan())
+    with pytest.raises(InputError, match="^the data have no test images$"):
+        taken(network, data(np.zeros((0, 6), np.float32), np.zeros(0, int)), Plan())
     with pytest.raises(InputError, match="^labels must be 0 to 2, as the network has classes, not 3$"):
         taken(network, data(np.zeros((2, 6), np.float32), [0, 3]), Plan())

@@ -12,7 +12,7 @@ def test_counts_over_several_arrays():
     tally.add(np.array([[0.0, 0.2, 0.25], [-4.0, 3.5, 3.6]]))
     tally.add(np.array([-4.1, 1.0]))
     tally.add(np.array([]))
-    assert (tally.count, tally.saturated, tally.zero, tally.greatest) == (8, 2, 3, 4.1)  # 0.25 is a tie, to 0
+    assert (tally.count, tally.saturated, tally.zero, tally.least, tally.most) == (8, 2, 3, -4.1, 3.6)  # 0.25 is a tie, to 0
     assert tally.signal == pytest.approx(0.2**2 + 0.25**2 + 4**2 + 3.5**2 + 3.6**2 + 4.1**2 + 1)
     assert tally.noise == pytest.approx(0.2**2 + 0.25**2 + 0.1**2 + 0.1**2)
     assert tally.histogram == {-3: 1, -2: 1, 0: 1, 1: 2, 2: 2}
@@ -24,7 +24,7 @@ def test_figures():
     assert tally.figures() == {
         "format": "int4e-1",
         "width": 4,
-        "greatest": 9.0,
+        "range": [-1.0, 9.0],
         "saturated": 0.25,
         "zero": 0.25,
         "sqnr_db": pytest.approx(10 * math.log10(91 / 5.5**2)),

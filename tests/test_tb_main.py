@@ -7,6 +7,8 @@ import sys
 import numpy as np
 import pytest
 
+from golden import artefact
+from golden.builder import Builder
 from golden.errors import command
 from tb.__main__ import main
 
@@ -114,6 +116,74 @@ def test_a_place_that_cannot_be_written_is_one_line(monkeypatch, capsys, tmp_pat
     for place, message in ((tmp_path, "not a file"), (source / "out.npz", "cannot write")):
         status, _, err = run(monkeypatch, capsys, "run", "ternary_gemm", "--inputs", source, "--outputs", place)
         assert status == 2 and message in err and err.count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory):
+    """The artefact of a network: a dense layer on a MAC tree, and one on an array with its requantisation."""
+    net = Builder("int8e-4", (6,))
+    first = {"weight": ("pow2_4", [[64, -2, 1, 4, 8, -16], [1, 1, -1, 128, 2, 2]]), "bias": ("int8e-6", [5, -9])}
+    net.add("tree", "mac_dense", parameters=first, attributes={"format": "int8e-3"})
+    net.add("array", "dense", parameters={"weight": ("int8", [[3, -100], [7, 1], [0, 127]])})
+    second = {"m": (None, [1, 2, 1]), "b": (None, [0, 4, 0]), "s": (None, [4, 4, 5])}
+    net.add("rounded", "requant", parameters=second, attributes={"format": "int8"})
+    path = tmp_path_factory.mktemp("narrow") / "net.safetensors"
+    artefact.save(path, net.build())
+    return path
+
+
+X = np.array([[1, -2, 3, 100, 5, 6], [-128, 127, 0, 9, -9, 1]])
+
+
+def test_a_network_goes_through_the_verilog(monkeypatch, capsys, tmp_path, narrow):
+    source = write(tmp_path / "x.npz", x=X)
+    words = ("network", narrow, "--inputs", source, "--sim", "icarus", "--lanes", 4, "--rows", 2, "--cols", 3)
+    status, out, err = run(monkeypatch, capsys, *words)
+    assert (status, err) == (0, "")
+    assert out.splitlines() == [  # 4 sums of 2 beats; a tile of 2 steps; 2 beats
+        "tree: mac_tree_pow2, 13 cycles, as the model says",
+        "array: int8_gemm, 7 cycles, as the model says",
+        "rounded: requant, 5 cycles, as the model says",
+        "3 layers, 25 cycles for 2 inputs; every result equals golden",
+    ]
+
+
+def test_a_result_that_differs_is_a_line_and_status_1(monkeypatch, capsys, tmp_path, narrow):
+    load = artefact.load
+
+    def spoilt(path):
+        network = load(path)
+        run = network.operations["array"].run
+        network.operations["array"].run = lambda *inputs: run(*inputs) + 1
+        return network
+
+    monkeypatch.setattr(artefact, "load", spoilt)
+    words = ("network", narrow, "--inputs", write(tmp_path / "x.npz", x=X), "--sim", "icarus", "--rows", 2, "--cols", 3)
+    status, _, err = run(monkeypatch, capsys, *words)
+    assert (status, err) == (1, f"narrowgate: {narrow} is wrong: array: 6 of 6 results differ from the network's\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "arrays", "message"),
+    [
+        ([], {"x": X[:, :5]}, "network input must be [N, 6], not [2, 5]"),
+        ([], {"x": X / 2}, "network input must be an array of integers, not float64"),
+        ([], {"x": X[:0]}, "inputs of a network must be x, one or more, not x"),
+        ([], {"x": X, "y": X}, "inputs of a network must be x, one or more, not x, y"),
+        (["--lanes", 65], {"x": X}, "lanes must be 1 to 64, not 65"),
+        (["lanes=4"], {"x": X}, "a network takes --rows, --cols and --lanes, and no parameter 'lanes'"),
+        (["--sim", "vcs"], {"x": X}, "no simulator is called 'vcs'; allowed: verilator, "),
+    ],
+)
+def test_what_a_network_cannot_take_is_one_line(monkeypatch, capsys, tmp_path, narrow, words, arrays, message):
+    status, out, err = run(monkeypatch, capsys, "network", narrow, "--inputs", write(tmp_path / "x.npz", **arrays), *words)
+    assert (status, out) == (2, "") and message in err and err.count("\n") == 1
+
+
+def test_an_artefact_that_cannot_be_read_is_one_line(monkeypatch, capsys, tmp_path):
+    source = write(tmp_path / "x.npz", x=X)
+    status, _, err = run(monkeypatch, capsys, "network", source, "--inputs", source)
+    assert status == 2 and err.startswith("narrowgate: ") and err.count("\n") == 1
 
 
 @pytest.mark.parametrize(("sim", "missing"), [("icarus", "iverilog"), ("verilator", "g++")])

@@ -29,6 +29,10 @@ class Format(ABC):
         Canonical name; `parse` inverts it.
     width : int
         Bits of a code.
+    exponent : int
+        log2 of a unit in which all finite numbers are integers.
+    lo, hi : int
+        Least and greatest of those.
     """
 
     pattern: ClassVar[re.Pattern]  # matches the canonical names of the family
@@ -36,11 +40,26 @@ class Format(ABC):
 
     name: str
     width: int
+    exponent: int
+    lo: int
+    hi: int
 
     @classmethod
     @abstractmethod
     def from_match(cls, match):
         """The format that a match of `pattern` names."""
+
+    def units(self, x):
+        """The reals `x` in units, float64. NaN is refused."""
+        x = np.asarray(x, dtype=np.float64)
+        if np.isnan(x).any():
+            raise InputError(f"NaN cannot be encoded as {self.name}")
+        with np.errstate(over="ignore"):  # it saturates, as infinity does
+            return x * 2.0**-self.exponent
+
+    @abstractmethod
+    def neighbours(self, x):
+        """The greatest numbers not above and the least not below the reals `x`, saturated: two arrays, in units."""
 
     @abstractmethod
     def encode(self, x):
@@ -59,18 +78,12 @@ class UnitFormat(Format):
 
     Attributes
     ----------
-    exponent : int
-        log2 of the unit.
-    lo, hi : int
-        Least and greatest integer.
     signed : bool
         Whether some integer is negative.
     """
 
     exponent: int = 0
     signed: bool
-    lo: int
-    hi: int
 
     @abstractmethod
     def integers(self, codes):
@@ -108,14 +121,6 @@ class UnitFormat(Format):
             raise InputError(f"{what} holds {bad}, which {self.name}{limits} cannot represent")
         return integers.astype(self.dtype, copy=False)  # of a caller's uint64, NumPy would make floats
 
-    def units(self, x):
-        """The reals `x` in units, float64. NaN is refused."""
-        x = np.asarray(x, dtype=np.float64)
-        if np.isnan(x).any():
-            raise InputError(f"NaN cannot be encoded as {self.name}")
-        with np.errstate(over="ignore"):  # it saturates, as infinity does
-            return x * 2.0**-self.exponent
-
     def saturated(self, x):
         """int64 of whole numbers `x`, float64, beyond the limits the limit."""
         if self.hi < 1 << 53:
@@ -129,7 +134,6 @@ class UnitFormat(Format):
         return self.saturated(np.rint(self.units(x)))
 
     def neighbours(self, x):
-        """The greatest integers not above and the least not below the reals `x`, saturated first: two int64 arrays."""
         x = self.units(x)
         return self.saturated(np.floor(x)), self.saturated(np.ceil(x))
 

@@ -244,6 +244,15 @@ class Float(Format):
         found = np.copysign(self.limited(magnitudes) * 2.0**self.exponent, x)
         return np.where(nan, np.nan, found + 0.0 if self.rules == "mini" else found)  # -0 + 0 is 0
 
+    def neighbours(self, x):
+        x = np.clip(self.units(x), float(self.lo), float(self.hi))
+        magnitudes = np.abs(x)
+        quantum = self.quantum(magnitudes)
+        inner, outer = np.floor(magnitudes / quantum) * quantum, np.ceil(magnitudes / quantum) * quantum
+        inner = np.where(inner < self.least, 0.0, inner)
+        outer = np.where(magnitudes > 0, np.maximum(outer, self.least), 0.0)
+        return np.where(x < 0, -outer, inner), np.where(x < 0, -inner, outer)
+
     def encode(self, x):
         x = np.asarray(x, dtype=np.float64)
         magnitudes, nan = self.in_units(x)

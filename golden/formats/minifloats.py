@@ -48,13 +48,7 @@ class Minifloat(Float, UnitFormat):
         return np.copysign(magnitudes, x).astype(np.int64)
 
     def neighbours(self, x):
-        x = np.clip(self.units(x), self.lo, self.hi)
-        magnitudes = np.abs(x)
-        quantum = self.quantum(magnitudes)
-        inner, outer = np.floor(magnitudes / quantum) * quantum, np.ceil(magnitudes / quantum) * quantum
-        inner = np.where(inner < self.least, 0.0, inner)
-        outer = np.where(magnitudes > 0, np.maximum(outer, self.least), 0.0)
-        below, above = np.where(x < 0, -outer, inner), np.where(x < 0, -inner, outer)
+        below, above = super().neighbours(x)
         return below.astype(np.int64), above.astype(np.int64)
 
     def integers(self, codes):
