@@ -22,6 +22,7 @@ FIXED = [
     {"lanes": 3, "a": "uint8e-8", "w": "int4e-3", "bias": "int16e-20", "y": "int4e2", "relu": 1},
     {"lanes": 1, "a": "uint1", "w": "int1", "bias": "uint3e4", "y": "uint5e1", "longest": 7},
     {"lanes": 4, "a": "int16e-3", "w": "int16e-9", "bias": "int48e-30", "y": "int16e-5", "longest": 9},
+    {"lanes": 64, "a": "int3", "w": "int2", "bias": "int5", "y": "int6e2", "longest": 130},
 ]
 MINIFLOATS = [
     {"lanes": 4, "longest": 50},
@@ -42,6 +43,7 @@ SUMS = [{"lanes": lanes, "accumulate": "fp32", "longest": 30} for lanes in (1, 3
     {"lanes": 2, "accumulate": "fp32", "a": "fp16", "w": "fp16", "bias": "mini_e5m20", "y": "mini_e5m20", "longest": 9},
     {"lanes": 3, "accumulate": "fp32", "a": "int8e-3", "w": "e5m2", "bias": "int9e-8", "y": "e3m2", "relu": 1},
     {"lanes": 2, "accumulate": "fp32", "a": "mini_e3m0", "w": "pow2z_4", "bias": "e2m1", "y": "mini_e4m1"},
+    {"lanes": 64, "accumulate": "fp32", "a": "e2m1", "w": "e2m1", "bias": "e2m1", "y": "e3m2", "longest": 130},
 ]
 
 
