@@ -15,7 +15,7 @@ from rtl.mac import scaled
 from rtl.rounding import narrowed
 from rtl.tree import Tree, control_flip_flops, joined, result_width
 
-__all__ = ["FP32", "FloatLane", "FloatTree", "FloatWidths"]
+__all__ = ["FP32", "FloatLane", "FloatTree", "FloatWidths", "exact_product"]
 
 FP32 = Float(8, 23, "ieee")
 
@@ -69,6 +69,12 @@ def whole(code):
     return Cat(Const(0, FP32.width - len(code)), code)
 
 
+def exact_product(m, a, w, x, y):
+    """The product of codes x and y of formats a and w, exact: sign, exponent field of FP32, `product_bits` less 1 of mantissa."""
+    x, y = (positive(m, scaled(fmt, code), what) for fmt, code, what in ((a, x, "a"), (w, y, "w")))
+    return normal(m, x.times(m, y), a.exponent + w.exponent, "exact")
+
+
 class FloatLane(wiring.Component):
     """A product a cycle, exact and registered: sign, exponent field of FP32, and as many mantissa bits as it has."""
 
@@ -79,10 +85,8 @@ class FloatLane(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        a, w = self.formats
-        x, y = (positive(m, scaled(f, code), what) for f, code, what in ((a, self.a, "a"), (w, self.w, "w")))
         kept = Signal.like(self.product, name="kept", reset_less=True)
-        m.d.sync += kept.eq(normal(m, x.times(m, y), a.exponent + w.exponent, "exact"))
+        m.d.sync += kept.eq(exact_product(m, *self.formats, self.a, self.w))
         m.d.comb += self.product.eq(kept)
         return m
 

@@ -44,7 +44,7 @@ def ristretto(given, folder):
     if given.cifar is not None:
         print(cifar(given.cifar, given.seeds, BUILD, folder))
         return []
-    page = write(study(given.bases, given.seeds, BUILD, folder, areas()), folder)
+    page = write(study(given.bases, given.seeds, BUILD, folder, areas), folder)
     print(page.read_text())
     return [page]
 
@@ -52,7 +52,7 @@ def ristretto(given, folder):
 def ristretto_arguments(parser):
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--bases", nargs="+", default=["sgd", "adamw"], help="how the float network is trained")
-    parser.add_argument("--cifar", metavar="FOLDER", help="the binary version of CIFAR-10: its rows instead")
+    parser.add_argument("--cifar", metavar="FOLDER", help="of CIFAR-10: its rows instead")
 
 
 def reported(name):

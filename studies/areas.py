@@ -27,30 +27,32 @@ def minifloat(bits):
     return f"mini_e{exponent}m{bits - 1 - exponent}"
 
 
-TREES = (  # family, bits, target, parameters
+TREES = (  # family, bits, target, parameters; weights of powers of two have 4 bits, whatever the others have
     *(("fixed", bits, "mac_tree_fixed", everywhere(f"int{bits}e-{bits // 2}")) for bits in WIDTHS),
     *(("dfp", bits, "mac_tree_dfp", dict.fromkeys(("a", "w", "y"), f"int{bits}")) for bits in WIDTHS),
     *(("minifloat", bits, "mac_tree_minifloat", everywhere(minifloat(bits))) for bits in (16, 8, 6, 5, 4)),
-    ("pow2", 4, "mac_tree_pow2", {}),
+    *(("fp32", bits, "mac_tree_minifloat", everywhere(minifloat(bits)) | {"accumulate": "fp32"}) for bits in (16, 8, 6)),
+    *(("pow2", bits, "mac_tree_pow2", dict.fromkeys(("a", "y"), f"int{bits}")) for bits in (16, 8, 6, 4)),
 )
 
 
 def figures(library, tree):
-    """JSON values of one tree."""
+    """JSON values of one tree. A unit is what multiplies and adds in a lane."""
     family, bits, name, settings = tree
     row = target(name)
     engine = row.engine(lanes=LANES, longest=LONGEST, **settings)
-    found = {view.name: measure(view, library) for view in views(row, engine) if view.name in ("core", "mac")}
+    found = {view.name: measure(view, library) for view in views(row, engine) if view.name != "target"}
     if problems := [problem for view in found.values() for problem in view["problems"]]:
         raise InputError(f"{name} of {bits} bits: {problems[0]}")
-    core = found["core"]["netlists"]["area"]
+    areas = {what: view["netlists"]["area"] for what, view in found.items()}
+    core = areas.pop("core")  # what is left are parts
     return {
         "family": family,
         "bits": bits,
         "target": name,
         "formats": ", ".join(dict.fromkeys(str(getattr(engine, what)) for what in ("a", "w", "y"))),
         "gate_equivalents": core["gate_equivalents"],
-        "unit_gate_equivalents": found["mac"]["netlists"]["area"]["gate_equivalents"],
+        "unit_gate_equivalents": sum(part["gate_equivalents"] for part in areas.values()),
         "period_ns": core["timing"]["period_ns"],
         "energy_pj": found["core"]["power"]["energy_per_operation_pj"],
     }

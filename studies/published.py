@@ -34,8 +34,11 @@ TABLE_7_1 = {
     "lenet": {"float": 0.9915, "tuned": 0.9916, "untuned": 0.9909},
     "cifar10": {"float": 0.8169, "tuned": 0.7748, "untuned": 0.7465},
 }
-# The figure is a plot; these of its points are in the text (sections 8.2 and 8.3, table 4.1).
-FIGURE_8_1 = {"dynamic fixed point": {5: 0.9915}, "minifloat": {5: 0.9796, 4: 0.1009}, "fixed point": {8: 0.8890}}
+FIGURE_8_1 = {  # scheme → width of all numbers → accuracy: points of a plot that sections 8.2 and 8.3 and the tables name
+    "fixed": {8: TABLE_4_1["lenet"]["untuned"]},
+    "dfp": {5: 0.9915, 4: TABLE_5_2["lenet"][4, 4, 4]["untuned"]},
+    "minifloat": {8: TABLE_6_1["lenet"]["untuned"], 5: 0.9796, 4: 0.1009},
+}
 
 # Delmas et al., DPRed, arXiv:1804.06732: bits left of 16- and of 8-bit networks, speed-ups of 8-bit ones over
 # bit-parallel. Stripes of 2015 and 2016, Dynamic Stripes over Stripes, Loom: over 16-bit parallel, on their networks.

@@ -12,7 +12,7 @@ from studies.workers import workers
 __all__ = ["Job", "run"]
 
 PACKAGES = ("golden", "golden.formats", "quant")
-KEPT = ("plan", "data", "held_out", "met", "test", "assignment", "totals")
+KEPT = ("plan", "data", "held_out", "met", "test", "assignment", "totals")  # of the figures, beside the seconds they took
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,27 +68,32 @@ def network(source, build):
 
 
 def work(job, build):
-    """The figures of a job, from the cache or made now: (job, JSON values)."""
+    """The figures of a job, from the cache or made now: (job, JSON values).
+
+    "seconds" is how long making them took, with what is trained for them; "kept" is whether they were there already.
+    """
     from quant.approximate import approximate
     from quant.cache import code_hash
     from quant.scores import digest
 
+    began = time.perf_counter()
     graph, dataset = network(job.source, build)
     if job.subset is not None:
         dataset = dataclasses.replace(dataset, test=dataset.test[: job.subset])
     decides = [job.name, dataclasses.asdict(job.plan), digest(graph), dataset.digest, job.subset, code_hash(modules())]
+    decides += [*KEPT, "seconds"]
     key = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
     path = Path(build) / "studies" / f"{key}.json"
     try:
-        return job, json.loads(path.read_text())
+        return job, json.loads(path.read_text()) | {"kept": True}
     except (OSError, ValueError):
         pass
     name = f"{' '.join(map(str, job.source))} {job.name}"
     result = approximate(graph, dataset, job.plan, build=Path(build) / "studies", name=name, progress=False)
-    found = {name: result.figures[name] for name in KEPT}
+    found = {name: result.figures[name] for name in KEPT} | {"seconds": time.perf_counter() - began}
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n")
-    return job, found
+    return job, found | {"kept": False}
 
 
 def run(jobs, build):

@@ -82,12 +82,16 @@ def nearest(format, x):
     return min(max(round(units), format.lo), format.hi)  # Python's round is to even
 
 
+def around(points):
+    """`points` and their neighbours in float64."""
+    return np.concatenate([points, np.nextafter(points, np.inf), np.nextafter(points, -np.inf)])
+
+
 @pytest.mark.parametrize("name", NARROW + UNITS)
 def test_encoding_rounds_to_even_and_saturates_at_every_boundary(name):
     format = parse(name)
     eighths = np.arange(8 * (format.lo - 3), 8 * (format.hi + 3) + 1)
-    points = np.ldexp(eighths / 8.0, format.exponent)
-    points = np.unique(np.concatenate([points, np.nextafter(points, np.inf), np.nextafter(points, -np.inf)]))
+    points = np.unique(around(np.ldexp(eighths / 8.0, format.exponent)))
     expected = [nearest(format, Fraction(x)) for x in points.tolist()]
     assert format.nearest(points).tolist() == expected
     np.testing.assert_array_equal(format.encode(points), format.codes(np.array(expected)))
@@ -99,8 +103,36 @@ def test_encoding_rounds_to_even_and_saturates_at_every_boundary(name):
 def test_the_ends_of_wide_integers_are_exact(name):
     format = parse(name)
     ends = np.ldexp([float(format.lo), float(format.hi), float(format.hi) / 2, 2.0**52 + 0.5, 1.5], format.exponent)
-    points = np.concatenate([ends, np.nextafter(ends, np.inf), np.nextafter(ends, -np.inf), -ends])
+    points = np.concatenate([around(ends), -ends])
     assert format.nearest(points).tolist() == [nearest(format, Fraction(x)) for x in points.tolist()]
+
+
+def check_against_numpy(format, units):
+    """`format` rounds numbers that are `units` of its own as NumPy rounds and clips float64."""
+    expected = np.clip(np.rint(units), format.lo, format.hi).astype(np.int64)
+    points = np.ldexp(units, format.exponent)  # exact, but for the neighbours of 0, which may become 0
+    np.testing.assert_array_equal(format.nearest(points), expected)
+    codes = format.encode(points)
+    np.testing.assert_array_equal(codes, expected.astype(np.uint64) & np.uint64((1 << format.width) - 1))
+    np.testing.assert_array_equal(format.decode(codes), np.ldexp(expected.astype(float), format.exponent))
+
+
+@pytest.mark.parametrize("name", ["int16", "uint16", "int16e-7"])
+def test_every_number_of_16_bits_and_every_tie_is_rounded_as_numpy_does(name):
+    format = parse(name)
+    check_against_numpy(format, around(np.arange(2 * (format.lo - 3), 2 * (format.hi + 3) + 1) / 2))
+
+
+@pytest.mark.parametrize("name", ["int32", "int32e-20"])
+def test_numbers_of_32_bits_and_ties_are_rounded_as_numpy_does(name):
+    format, rng = parse(name), np.random.default_rng(0)
+    spread = rng.integers(format.lo - 1000, format.hi + 1000, 100_000)
+    small = np.ldexp(1.0, rng.integers(0, 32, 100_000)) * rng.uniform(-1, 1, 100_000)
+    ends = np.concatenate([end + np.arange(-1000, 1000) for end in (format.lo, 0, format.hi)])
+    integers = np.concatenate([spread, np.rint(small), ends]).astype(float)
+    ties = integers + 0.5
+    assert np.array_equal(ties - integers, np.full(len(ties), 0.5))  # exact: none was rounded away
+    check_against_numpy(format, np.concatenate([small, around(integers), around(ties)]))
 
 
 @given(st.sampled_from([*NARROW, *UNITS, *WIDE]), st.floats(allow_nan=False, allow_infinity=False))

@@ -22,6 +22,7 @@ FIXED = [
     {"lanes": 3, "a": "uint8e-8", "w": "int4e-3", "bias": "int16e-20", "y": "int4e2", "relu": 1},
     {"lanes": 1, "a": "uint1", "w": "int1", "bias": "uint3e4", "y": "uint5e1", "longest": 7},
     {"lanes": 4, "a": "int16e-3", "w": "int16e-9", "bias": "int48e-30", "y": "int16e-5", "longest": 9},
+    {"lanes": 64, "a": "int3", "w": "int2", "bias": "int5", "y": "int6e2", "longest": 130},
 ]
 MINIFLOATS = [
     {"lanes": 4, "longest": 50},
@@ -43,6 +44,7 @@ SUMS = [{"lanes": lanes, "accumulate": "fp32", "longest": 30} for lanes in (1, 3
     {"lanes": 3, "accumulate": "fp32", "a": "int8e-3", "w": "e5m2", "bias": "int9e-8", "y": "e3m2", "relu": 1},
     {"lanes": 2, "accumulate": "fp32", "a": "mini_e3m0", "w": "pow2z_4", "bias": "e2m1", "y": "mini_e4m1"},
 ]
+WIDE_SUMS = {"lanes": 64, "accumulate": "fp32", "a": "e2m1", "w": "e2m1", "bias": "e2m1", "y": "e3m2", "longest": 130}
 
 
 def shown(part):
@@ -232,7 +234,7 @@ def fp32_sum(rows, columns, bias, lanes):
     return found
 
 
-@pytest.mark.parametrize("settings", SUMS, ids=shown)
+@pytest.mark.parametrize("settings", [*SUMS, pytest.param(WIDE_SUMS, marks=pytest.mark.long)], ids=shown)
 def test_sums_in_fp32_are_those_of_numpy_one_by_one(settings):
     engine = TARGETS["mac_tree_minifloat"].engine(**settings)
     for operands, found in simulated("mac_tree_minifloat", settings, stimuli(engine, "fp32")):

@@ -9,6 +9,7 @@ import pytest
 import studies.__main__
 import studies.dpred
 import studies.dpred_report
+import studies.ristretto
 import studies.study
 import studies.tricks
 
@@ -61,6 +62,18 @@ def test_a_study_of_trained_networks(tmp_path, monkeypatch, capsys, words, stem,
     monkeypatch.setattr(sys, "argv", ["studies", "tricks", *words])
     studies.__main__.main()
     assert capsys.readouterr().out == f"the page\nwritten: {tmp_path / 'tricks' / stem}.md\n"
+
+
+def test_ristretto_on_cifar_10_prints_its_rows_alone(tmp_path, monkeypatch, capsys):
+    def cifar(data, seeds, build, folder):
+        assert (data, seeds, build, folder) == ("pictures", [4], studies.__main__.BUILD, tmp_path / "ristretto")
+        return "the rows\n"
+
+    monkeypatch.setattr(studies.__main__, "RESULTS", tmp_path)
+    monkeypatch.setattr(studies.ristretto, "cifar", cifar)
+    monkeypatch.setattr(sys, "argv", ["studies", "ristretto", "--cifar", "pictures", "--seeds", "4"])
+    studies.__main__.main()
+    assert capsys.readouterr().out == "the rows\n\n"
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,9 @@ def job(**settings):
 def test_a_job_is_made_once(calls, tmp_path):
     first = work(job(), tmp_path)
     assert calls == [("lenet_caffe sgd 0 dfp 4", 40, "dfp")]
-    assert work(job(), tmp_path) == first and len(calls) == 1
-    assert first[0] == job() and set(first[1]) == set(KEPT) and first[1]["test"]["test"] == 0.51
+    assert first[0] == job() and set(first[1]) == {*KEPT, "seconds", "kept"} and first[1]["test"]["test"] == 0.51
+    assert not first[1]["kept"] and 0 < first[1]["seconds"] < 60
+    assert work(job(), tmp_path) == (job(), first[1] | {"kept": True}) and len(calls) == 1  # with the seconds it took then
 
 
 @pytest.mark.parametrize(
