@@ -103,7 +103,8 @@ def markdown(figures, pictures=()):
     points = "\n".join(f"- {line}" for line in summary(figures))
     notes = (
         "range: the least and the greatest number; sat.: beyond the ends of the format; zero: 0 when rounded; SQNR: "
-        "signal to quantisation noise; bits: of one image. Those of outputs are of training images, as the float network makes them."
+        "signal to quantisation noise; bits: of one image. Those of outputs are of training images, "
+        "as the float network makes them."
     )
     if figures["held_out"] is None:
         notes = "range and zero are of integers, those of outputs on test images; bits: of one image."

@@ -1,4 +1,4 @@
-"""Targets in a simulator: ``python -m tb run|bench|mutate TARGET [rows=16 ...]``, ``python -m tb network NET.safetensors``."""
+"""Targets in a simulator: ``python -m tb run|bench|mutate TARGET [rows=16 ...]`` or ``network NET.safetensors``."""
 
 import sys
 from pathlib import Path

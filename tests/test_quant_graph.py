@@ -135,7 +135,7 @@ BAD = [
     ({"ops": [Op("r", "dense", ("input",), {}, torch.zeros(2, 3, 4))]}, r"must have 2 axes, not \[2, 3, 4\]"),
     ({"ops": [Op("r", "conv", ("input",), CONV, torch.ones(2, 1, 1, 1), torch.ones(3))]}, "bias of conv 'r' must have"),
     ({"ops": [Op("r", "conv", ("input",), CONV, torch.ones(2, 1, 1, 1), present=torch.zeros(2, 1, 1, 1).bool())]}, "be 0"),
-    ({"ops": [Op("r", "relu", ("input",), present=torch.ones(1).bool())]}, "weight of relu 'r' must be 0 wherever it is not"),
+    ({"ops": [Op("r", "relu", ("input",), present=torch.ones(1).bool())]}, "of relu 'r' must be 0 wherever it is not"),
     ({"ops": [NAN, relu(source="c")]}, "weight of conv 'c' must be finite; NaN or infinity is among its numbers"),
     ({"ops": [INFINITE, relu(source="c")]}, "bias of conv 'c' must be finite; NaN or infinity is among its numbers"),
     ({"ops": [conv("r", shape=(1, 2, 1, 1))]}, "conv 'r': its input has 1 channels, the filters have 2"),

@@ -45,7 +45,8 @@ def test_a_missed_margin_is_said_first():
 
 
 def test_the_table_has_a_row_for_each_layer_and_one_for_all(figures):
-    rows = [re.split("  +", line) for line in text(figures).splitlines() if line.startswith(("conv", "hidden", "out ", "all"))]
+    lines = [line for line in text(figures).splitlines() if line.startswith(("conv", "hidden", "out ", "all"))]
+    rows = [re.split("  +", line) for line in lines]
     assert [row[0] for row in rows] == ["conv", "hidden", "out", "all"]
     conv = figures["layers"][0]
     least, most = conv["weights"]["range"]
