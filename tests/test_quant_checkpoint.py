@@ -22,6 +22,7 @@ TERNARY = replace(
 JOINT = replace(
     quick("lenet_caffe", epochs=3), shift=1, activity=1e-6, teacher=quick(), distillation=Distillation(scheme="A")
 )
+STOCHASTIC = replace(quick("lenet_caffe", epochs=3), schemes=("binaryconnect_stochastic",) * 4, rule="momentum")
 THRESHOLD = replace(quick("lenet_caffe", epochs=3), errors_only=True, relu_threshold=0.2, threshold_epochs=2)
 
 
@@ -44,7 +45,9 @@ def killed(recipe, checkpoint, step, monkeypatch):
             train(recipe, DATA, checkpoint=checkpoint, progress=False)
 
 
-@pytest.mark.parametrize("recipe", [TERNARY, JOINT, THRESHOLD], ids=["ternary", "joint", "threshold"])
+@pytest.mark.parametrize(
+    "recipe", [TERNARY, JOINT, STOCHASTIC, THRESHOLD], ids=["ternary", "joint", "stochastic", "threshold"]
+)
 def test_an_interrupted_run_ends_as_if_it_had_not_been(tmp_path, monkeypatch, recipe):
     whole = train(recipe, DATA, progress=False)
     checkpoint = Checkpoint(tmp_path / "x", "key", recipe.title, seconds=0)

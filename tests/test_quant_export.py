@@ -10,6 +10,7 @@ from trained import chain, images, residual, trained
 from golden import artefact
 from golden.errors import InputError
 from golden.layer_tables import topology
+from golden.residual import bottlenecks
 from golden.topology import Topology
 from quant.evaluate import compare
 from quant.export import PIXEL_UNIT, export
@@ -38,6 +39,7 @@ EVERY_ACTIVATION = (
     *("uint8e-4", "int8e-4", "mini_e4m3"),
 )
 NETS = {"chain": chain, "residual": residual}
+TABLES = {"resnet8": 16, "vgg_small": 16, "cifar10_full": 16, "squeezenet": 64}  # pixels a side
 
 
 def agree(model, varied=6):
@@ -178,10 +180,12 @@ def test_an_artefact_computes_what_torch_computes(name, weights, tmp_path):
 
 
 @pytest.mark.parametrize(("weights", "activations"), [("ternary", "int8"), ("wrpn2", "wrpn2"), ("bwn", "binary")])
-@pytest.mark.parametrize("name", ["resnet8", "squeezenet", "cifar10_full"])
+@pytest.mark.parametrize("name", [*TABLES, "bottlenecks"])
 def test_networks_of_the_tables_are_exported(name, weights, activations):
-    size = 64 if name == "squeezenet" else 16
-    net = topology(f"{name}:shape=1x{size}x{size},classes=5")
+    if name == "bottlenecks":
+        net = bottlenecks((1, 1, 1, 1))((1, 64, 64), classes=5, width=0.125)
+    else:
+        net = topology(f"{name}:shape=1x{TABLES[name]}x{TABLES[name]},classes=5")
     agree(trained(net, weights, activations, steps=1), varied=1)
 
 
@@ -234,6 +238,12 @@ def test_a_stage_has_no_part_in_its_source():
         ("chain", "bwn", "binary", {"xnor_gemm"}),
         ("chain", "log4", "log4", {"log_gemm"}),
         ("chain", "shared3", "int8", {"codebook_gemm"}),
+        ("chain", "shared3", "log3", {"codebook_gemm"}),
+        ("chain", "log4", "int8", {"pow2_gemm"}),
+        ("chain", "mini_e5m2", "int8", {"minifloat_gemm"}),
+        ("chain", "wrpn4", "wrpn4", set()),
+        ("chain", "int16", "binary", set()),
+        ("chain", "ttq", "log3", set()),
         ("residual", "wrpn2", "wrpn4", {"ternary_gemm"}),
         ("residual", "bwn", "binary", {"xnor_gemm", "binary_gemm"}),  # what is pooled apart has 8 bits
     ],

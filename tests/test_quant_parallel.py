@@ -23,16 +23,18 @@ PLAIN = replace(quick("lenet_caffe", epochs=2), shift=1, errors_only=True, rule=
 NORMED = replace(quick("lenet", epochs=4), schemes=("ternary",) * 4, errors_only=True, rate=3e-3)
 # what it starts from teaches it too: it is stored by one process, then looked for by both
 TAUGHT = replace(quick("lenet_caffe"), start=PLAIN, teacher=PLAIN, distillation=Distillation(scheme="C"))
-RUNS = {"plain": PLAIN, "normed": NORMED, "taught": TAUGHT}
+RUNS = {"taught": TAUGHT, "plain": PLAIN, "normed": NORMED}
 
 SCRIPT = """
-import sys
+import sys, time
 from safetensors.torch import save_file
 from test_quant_parallel import DATA, RUNS
+from quant import cache
 from quant.cache import trained
 from quant.parallel import processes, world
 
-folder = sys.argv[1]
+folder, store = sys.argv[1], cache.store
+cache.store = lambda *given: (time.sleep(0.3), store(*given))
 with processes():
     for name, recipe in RUNS.items():
         model = trained(recipe, DATA, build=folder, progress=False).model
