@@ -257,7 +257,7 @@ class Dlac(Engine):
         for row in range(shape.rows):
             for d in range(shape.pixels):
                 kinds = rng.permutation([BUFFER, TABLE, STREAM])[:columns].tolist()
-                bound = int(rng.choice(boundary_codes(self.a)))
+                bound = int(rng.choice(boundary_codes(self.a) if rng.random() < 0.5 else [0, self.a.sign]))
                 put = Instruction(op=SEL, v2=STREAM, v3=STREAM, d=d, row=row)
                 does = Instruction(op=op, **{f"v{i + 1}": kind for i, kind in enumerate(kinds)}, d=d, row=row, immediate=bound)
                 program += [(put, BUFFER, kinds, bound), (Instruction(op=LOAD), TABLE, kinds, bound), (does, STREAM, kinds, bound)]
@@ -268,6 +268,7 @@ class Dlac(Engine):
             drawn = random_codes(self.a, rng, tiles * size, columns)
             if op == SEL:  # the first is what is compared
                 near = (bound + rng.integers(-1, 2, tiles * size)) % (2 * self.a.sign)
+                near ^= rng.choice([0, self.a.sign], tiles * size)  # as zeros of both signs are
                 limits = rng.choice(boundary_codes(self.a), tiles * size)
                 drawn[0] = np.where(rng.random(tiles * size) < 0.5, near, limits)
             of = dict(zip(kinds, drawn)) | {kind: drawn[0] for kind in (BUFFER, TABLE, STREAM) if kind not in kinds}

@@ -69,8 +69,14 @@ GRIDS = (
     SMALL_GRID,
     SMALL_GRID | {"rows": 1, "cols": 3, "units": 1, "skip": "activations", "adder_latency": 1},
     SMALL_GRID | {"pixels": 3, "filters": 3, "units": 3, "skip": "weights", "adder_latency": 2, "a": "finite_e4m3_ftz"},
-    SMALL_GRID | {"filters": 3, "units": 3, "w": "ieee_e4m3", "adder_latency": 4},
+    SMALL_GRID | {"rows": 1, "cols": 1, "skip": "none", "adder_latency": 2},
+    SMALL_GRID | {"rows": 1, "cols": 1, "skip": "activations", "w": "ieee_e4m3", "units": 3},
     SMALL_GRID | {"skip": "none", "w": "ieee_e4m3", "adder_latency": 5, "depth": 2},
+)
+HALVED_GRIDS = (
+    SMALL_GRID,
+    SMALL_GRID | {"filters": 3, "units": 3, "w": "ieee_e4m3", "adder_latency": 4},
+    SMALL_GRID | {"rows": 1, "cols": 1, "filters": 3, "units": 3, "skip": "weights", "w": "ieee_e4m3", "adder_latency": 2},
 )
 CODECS = (
     {"word": 16, "group": 8, "signed": 1, "zeros": 1},
@@ -284,14 +290,14 @@ TARGETS = {
             name="dlac_fp32",
             summary="zero-skipping grid, FP32, for training (Venkatesh et al.)",
             make=Dlac,
-            bench=(*GRIDS[:3], GRIDS[4], {}),
+            bench=(*GRIDS, {}),
         ),
         Target(
             name="dlac_fp16",
             summary="zero-skipping grid, FP16, half of the units adders, for inference (Venkatesh et al.)",
             make=Dlac,
             fixed={"a": parse("fp16"), "halves": True},
-            bench=(GRIDS[0], GRIDS[3], {}),
+            bench=(*HALVED_GRIDS, {}),
         ),
         Target(
             name="parallel_tile",

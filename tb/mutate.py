@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ FOLDER = Path("build/mutate")
 CONTROL = "mutsel"  # input of the mutated design: which of its mutants is at work, 0 for none
 CONTROL_BITS = 16
 PLACE = ("mode", "cell", "port", "portbit", "ctrlbit", "wire", "wirebit")
+VERDICTS = ("killed", "equivalent", "survived")
 PATIENCE = 10  # seconds for a proof; a multiplier behind the fault needs for ever
 
 SURROUNDINGS = (
@@ -87,6 +88,8 @@ class Mutant:
         What is done to which port of which cell.
     line : int
         Line of the Verilog, 0 if unknown.
+    module : str
+        Of the Verilog, which that line is in.
     text : str
         That line.
     verdict : str
@@ -98,6 +101,7 @@ class Mutant:
     number: int
     fault: str
     line: int
+    module: str
     text: str
     verdict: str
     by: str = ""
@@ -121,19 +125,39 @@ class Report:
         """Share of the mutants that are killed, of those not proven to change nothing."""
         return len(self.of("killed")) / max(1, len(self.mutants) - len(self.of("equivalent")))
 
+    def within(self, module):
+        """The report of a module alone, with those that it holds, whose names continue its own."""
+        return replace(self, mutants=tuple(m for m in self.mutants if f"{m.module}_".startswith(f"{module}_")))
+
+    @property
+    def modules(self):
+        """Module -> `within` it, of the modules that have mutants."""
+        return {name: self.within(name) for name in sorted({m.module for m in self.mutants} - {""})}
+
+    @property
+    def counts(self):
+        """Verdict -> mutants."""
+        return {verdict: len(self.of(verdict)) for verdict in VERDICTS}
+
     def text(self):
-        """A summary, and a line for each survivor."""
+        """A summary of the whole, one of each module, and a line for each survivor."""
         settings = " ".join(f"{key}={value}" for key, value in self.settings.items())
-        head = (
-            f"{self.target} {settings}: {len(self.mutants)} mutants, {len(self.of('killed'))} killed, "
-            f"{len(self.of('equivalent'))} proven equivalent, {len(self.of('survived'))} survive: {self.score:.1%}"
-        )
-        return "\n".join([head, *(f"  line {m.line}: {m.text}  <- {m.fault}" for m in self.of("survived"))])
+        lines = [f"{self.target} {settings}: {self.summary}"]
+        lines += [f"  {module}: {report.summary}" for module, report in self.modules.items()]
+        return "\n".join([*lines, *(f"  line {m.line}: {m.text}  <- {m.fault}" for m in self.of("survived"))])
+
+    @property
+    def summary(self):
+        """Its counts and score in a line."""
+        killed, equivalent, survived = self.counts.values()
+        counts = f"{killed} killed, {equivalent} proven equivalent, {survived} survive"
+        return f"{len(self.mutants)} mutants, {counts}: {self.score:.1%}"
 
     def json(self):
         """The whole report as a JSON object."""
-        counts = {verdict: len(self.of(verdict)) for verdict in ("killed", "equivalent", "survived")}
-        return vars(self) | counts | {"score": self.score, "mutants": [asdict(mutant) for mutant in self.mutants]}
+        modules = {module: report.counts | {"score": report.score} for module, report in self.modules.items()}
+        found = {"score": self.score, "modules": modules, "mutants": [asdict(mutant) for mutant in self.mutants]}
+        return vars(self) | self.counts | found
 
 
 def yosys(script, folder, timeout=None):
@@ -155,6 +179,16 @@ def demand(script, folder):
     succeeded, output = yosys(script, folder)
     if not succeeded:
         raise RuntimeError(f"Yosys failed:\n{output[-2000:]}")
+
+
+def modules(lines):
+    """The name of the module that each of the `lines` of Verilog is in."""
+    found, name = [], ""
+    for line in lines:
+        if line.startswith("module "):
+            name = line.split()[1].split("(")[0]
+        found.append(name)
+    return found
 
 
 def options(command):
@@ -191,7 +225,8 @@ def mutate(name, *, count=100, seed=1, settings=None, progress=True):
     if not 1 <= count <= 60000:
         raise InputError(f"count must be 1 to 60000, not {count}")
     verilog, sidecar = generate(row, engine)
-    lines = verilog.splitlines()
+    lines = ["", *verilog.splitlines()]  # counted from 1; 0 is unknown
+    module_of = modules(lines)
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         (folder / "design.v").write_text(verilog)
@@ -211,7 +246,7 @@ def mutate(name, *, count=100, seed=1, settings=None, progress=True):
             found = options(command)
             line = int(found.get("src", ":0").split(":")[1].split(".")[0])
             where = " ".join(f"{key} {found[key]}" for key in PLACE if key in found)
-            return Mutant(number, where, line, lines[line - 1].strip() if line else "", verdict, by)
+            return Mutant(number, where, line, module_of[line], lines[line].strip(), verdict, by)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             numbers = range(1, len(commands) + 1)

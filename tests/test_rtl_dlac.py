@@ -1,15 +1,24 @@
 """The engine: operands that are refused, what it sends, and cycles and results in Verilog for any masks and programs."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
+from golden.dlac_grid import SKIPS
 from golden.dlac_program import ADD, BUFFER, STREAM, Instruction
 from golden.errors import InputError
 from rtl.targets import target
 from tb.cases import Case, random_cases
 from tb.memory import Stalls, built, run_cases
 
+GRIDS = ("dlac_fp32", "dlac_fp16")
 SMALL = target("dlac_fp32").bench[0]
+
+
+def test_benches_skip_every_kind_of_zeros_with_both_kinds_of_weights():
+    shapes = [target(name).engine(**settings).shape for name in GRIDS for settings in target(name).bench]
+    assert {(shape.skip, shape.ternary) for shape in shapes} == set(product(SKIPS, (False, True)))
 
 
 @pytest.mark.parametrize(
@@ -76,21 +85,41 @@ def test_without_a_program_nothing_is_done():
     assert engine.golden(operands)["y"].tolist() == [[0xB8]]
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("name", ["dlac_fp32", "dlac_fp16"])
-def test_many_cases(name):
-    """Results and cycles of several hundred cases at every size of the benches, with stalls too."""
-    for settings in target(name).bench:
-        engine, memory = built(name, tuple(sorted(settings.items())), "verilator")
-        cases = random_cases(engine, np.random.default_rng(8), 300)
-        for case in cases:
-            _, cycles = run_cases(memory, [case])
-            assert cycles == case.cycles, str(case)
-        run_cases(memory, cases, Stalls(idle=60, stall=60, seed=3))
+def test_fp32():
+    """Numbers of all kinds under every operation, and a layer, on a grid of one element."""
+    element = {"rows": 1, "cols": 1, "pixels": 2, "filters": 2, "depth": 3}
+    engine, memory = built("dlac_fp32", tuple(sorted(element.items())), "icarus")
+    cases = [Case(engine, operands) for operands in engine.directed(np.random.default_rng(7))]
+    _, cycles = run_cases(memory, cases)
+    assert engine.a.name == "fp32" and cycles == sum(case.cycles for case in cases)
+
+
+EIGHT_BITS = {"rows": 1, "cols": 2, "a": "ieee_e4m3"}
+ENDS = [  # of what parameters may be
+    EIGHT_BITS | {"pixels": 8, "filters": 8, "units": 16, "depth": 8},
+    EIGHT_BITS | {"pixels": 3, "filters": 4, "depth": 16, "adder_latency": 5},
+    EIGHT_BITS | {"pixels": 1, "filters": 1, "units": 1, "depth": 1, "adder_latency": 1},
+]
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["dlac_fp32", "dlac_fp16"])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [(name, settings) for name in GRIDS for settings in (*target(name).bench, *ENDS)],
+    ids=str,
+)
+def test_many_cases(name, settings):
+    """Results and cycles of several hundred cases at the sizes of the benches and at the ends of ranges, with stalls too."""
+    engine, memory = built(name, tuple(sorted(settings.items())), "verilator")
+    cases = random_cases(engine, np.random.default_rng(8), 300)
+    for case in cases:
+        _, cycles = run_cases(memory, [case])
+        assert cycles == case.cycles, str(case)
+    run_cases(memory, cases, Stalls(idle=60, stall=60, seed=3))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", GRIDS)
 def test_the_grid_of_dlac(name):
     """16 x 16 elements with two units and 16 buffers each: results and cycles of several tiles, and a layer's program."""
     engine, memory = built(name, (("cols", 16), ("rows", 16)), "verilator")

@@ -7,10 +7,10 @@ import pytest
 
 from golden.dlac import NOT_LEGAL
 from golden.dlac_program import ADD, BUFFER, FIELDS, IMMEDIATE, NOP, SEL, STREAM, Instruction
-from rtl.beats import pack_fields
+from rtl.beats import pack_fields, unpack_fields
 from rtl.targets import TARGETS
 from tb.cases import Case, compare
-from tb.memory import built
+from tb.memory import built, run_cases
 
 NAME = "dlac_fp32"
 SETTINGS = TARGETS[NAME].bench[0]
@@ -26,6 +26,9 @@ ILLEGAL = [
     {"op": ADD, "row": 254},
     {"op": NOP, "d": 255},
 ]
+
+
+RESERVED = 0b10  # as a ternary weight
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +65,17 @@ def test_flags_are_of_one_tile(grid):
     assert case.results["e"].tolist() == [1, 0]
     outcome = memory.run(case.inputs, deadline=10000)
     compare([case], outcome.beats)
+
+
+@pytest.mark.parametrize("skip", ["both", "none"])
+def test_a_reserved_weight_is_0(skip):
+    engine, memory = built(NAME, tuple(sorted((SETTINGS | {"skip": skip}).items())), "icarus")
+    rng = np.random.default_rng(8)
+    case = Case(engine, engine.stimulus(rng, m=9, k=40, n=7, program=False))
+    [codes] = unpack_fields(case.inputs["w"].data, engine.shape.tile_cols, 2)
+    some = (codes == 0) & (rng.random(codes.shape) < 0.5)
+    assert np.count_nonzero(some) > 50
+    codes = pack_fields((np.where(some, RESERVED, codes), 2))
+    case.inputs["w"] = replace(case.inputs["w"], data=codes)
+    _, cycles = run_cases(memory, [case])
+    assert cycles == case.cycles

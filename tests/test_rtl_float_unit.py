@@ -55,12 +55,20 @@ def test_the_narrowest_formats():
 
 
 @pytest.mark.long
-def test_lopsided_formats():
-    """A mantissa longer than the exponents reach, and the other way round."""
-    wide = ["ieee_e2m9", "finite_e3m8_ftz", "ieee_e8m3"]
-    columns = random_codes(parse("ieee_e2m9"), np.random.default_rng(0), 30_000, 3)
-    directed = boundary_tuples(parse("ieee_e8m3"), 3)
-    check(wide, OPERATIONS, [np.concatenate(pair) for pair in zip(columns, directed, strict=True)])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["ieee_e2m9", "finite_e3m8_ftz", "ieee_e8m3"],
+        ["finite_e8m1_ftz", "finite_e8m1", "ieee_e8m1_ftz", "ieee_e8m1"],
+        ["finite_e2m23_ftz", "finite_e2m23", "ieee_e2m23_ftz", "ieee_e2m23"],
+    ],
+    ids=lambda names: names[-1],
+)
+def test_lopsided_formats(names):
+    """A mantissa longer than the exponents reach, and the other way round, to the ends of what units take."""
+    columns = random_codes(parse(names[0]), np.random.default_rng(0), 30_000, 3)
+    directed = boundary_tuples(parse(names[-1]), 3)
+    check(names, OPERATIONS, [np.concatenate(pair) for pair in zip(columns, directed, strict=True)])
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 """studies.dlac_runs: networks in floating point made of trained ones, and torch's step beside golden's."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
+import studies.dlac_runs
 from golden.dlac_networks import logits, training_step
 from golden.dlac_steps import Steps
 from golden.formats import parse
@@ -12,7 +15,8 @@ from golden.topology import Topology
 from golden.window import Window
 from quant.data import mnist
 from quant.models import PIXEL_UNIT, Classifier
-from studies.dlac_runs import BATCH, RATE, bounds, markdown, normalised, shapes_of, started, torch_losses
+from studies.dlac_runs import BATCH, RATE, SETTINGS, bounds, inference, markdown, normalised
+from studies.dlac_runs import shapes_of, started, torch_losses
 
 FP32 = parse("fp32")
 SMALL = Topology((1, 8, 8))
@@ -75,6 +79,25 @@ def test_networks_that_start_ternary_are_made_of_their_masters():
     kept = np.abs(of.master) > 0.7 * np.abs(of.master).mean()
     np.testing.assert_array_equal(of.weight, np.sign(of.master) * kept)
     assert of.gain == pytest.approx(np.abs(of.master)[kept].mean()) and not of.bias.any()
+
+
+@pytest.mark.long
+def test_inference_of_the_ternary_lenet_runs_in_the_verilog(monkeypatch):
+    """A network that is not trained, in integers and, batch-normalised, in half precision, results and cycles equal."""
+    torch.manual_seed(3)
+    model = Classifier(topology("lenet"), ("ternary",) * 4)
+    for stage in model.stages[:-1]:
+        stage.norm.running_mean.normal_()
+        stage.norm.running_var.uniform_(0.5, 2)
+    monkeypatch.setattr(studies.dlac_runs, "trained", lambda *_, **__: SimpleNamespace(model=model))
+    monkeypatch.setattr(studies.dlac_runs, "JUDGED", 2)
+    found, _ = inference(mnist(), None, "verilator", SETTINGS)
+    assert [(row["name"], row["target"]) for row in found] == [("integers", "dlac_fp32"), ("half precision", "dlac_fp16")]
+    layers = topology("lenet").rows
+    for row in found:
+        assert [step["macs"] for step in row["steps"]] == [layer.macs for layer in layers]
+        assert all(step["cycles"] == step["model"] <= step["dense"] for step in row["steps"])
+        assert row["dense"] > 1.2 * row["cycles"]
 
 
 def test_the_table_of_runs():

@@ -9,7 +9,7 @@ from float_networks import SMALL, drawn
 import tb.dlac_network
 from golden.builder import Builder
 from golden.dlac_networks import Parameters, logits, ternary, training_step
-from golden.dlac_steps import Step, Steps
+from golden.dlac_steps import Step, Steps, Y
 from golden.errors import InputError
 from golden.formats import Ternary, parse
 from golden.layer_tables import topology
@@ -88,6 +88,16 @@ def test_a_wrong_result_stops_it(monkeypatch):
     monkeypatch.setattr(tb.dlac_network, "run", lambda *_: ({"y": FP16.encode(step.result), "e": np.array([0, 2])}, 9))
     with pytest.raises(Failure, match=r"^conv: flags \[0, 2\]$"):
         list(run_steps([step], FP16, "dlac_fp32", NARROW))
+
+
+def test_a_sum_of_minus_0_is_as_good_as_0():
+    """The grid skips the zero that makes +0 of it in `Steps`; beside it is a NaN."""
+    g, (tiny, most) = Steps(FP16), FP16.decode(np.array([1, FP16.top])).tolist()
+    a, w = np.array([[tiny, 0.0], [most, most]]), np.array([[-tiny, most], [1.0, most]])
+    y = g.product("dense", a, w, ("madd", Y, np.array([1.0, 0.0]), -0.0))
+    assert y[0, 0] == 0 and not np.signbit(y[0, 0]) and np.isnan(y[1, 1])
+    [run] = run_steps(g.done, FP16, "dlac_fp32", NARROW | {"w": "fp16"}, "icarus")
+    assert run.cycles == run.model and run.nonzero == 6
 
 
 def test_another_format_is_refused():

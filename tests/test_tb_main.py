@@ -71,6 +71,8 @@ WRONG = {
     "other format": (["ternary_gemm"], {"a_format": "int8"}, "a is given as int8, the target takes uint8"),
     "no format": (["ternary_gemm"], {"a_format": "u8"}, "no number format is called 'u8'"),
     "pickled": (["ternary_gemm"], {"a": np.array([[None]])}, "in.npz is not an npz file of plain arrays"),
+    "no room in a lane": (["dlac_fp32", "depth=0"], {}, "dlac_fp32: depth must be 1 to 16, not 0"),
+    "no such line": (["dlac_fp32"], {"i": [[2, 1, 1, 0, 4, 0, 255, 0]]}, "instruction 0: d must be 0 to 3, not 4"),
     "sums do not fit": (["ternary_gemm", "acc_width=9"], {}, "sums of 3 products of uint8 and ternary need the range"),
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ import pytest
 from golden.errors import InputError
 from rtl.targets import TARGETS
 from tb import mutate as module
-from tb.mutate import CONTROL, demand, equivalent, mutate, options
+from tb.mutate import CONTROL, Mutant, Report, demand, equivalent, modules, mutate, options
 
 CASES = 200
 
@@ -27,7 +27,37 @@ def test_most_mutants_of_a_small_array_are_killed(folder):
     assert written["settings"] == {"rows": 2, "cols": 1, "a": "uint2", "acc_width": 32}
     assert all(mutant["by"] for mutant in written["mutants"] if mutant["verdict"] == "killed")
     assert {mutant["verdict"] for mutant in written["mutants"]} <= {"killed", "equivalent", "survived"}
-    assert report.text().startswith("binary_gemm rows=2 cols=1 a=uint2 acc_width=32: 30 mutants, ")
+    first, *others = report.text().splitlines()
+    assert first.startswith("binary_gemm rows=2 cols=1 a=uint2 acc_width=32: 30 mutants, ")
+    assert len(others) == len(report.modules) + written["survived"]
+    assert written["modules"].keys() == report.modules.keys() > {"binary_gemm_pe"}
+
+
+def report_of(*mutants):
+    """A report of mutants in given modules with given verdicts."""
+    found = [Mutant(i, "inv", i, module, "", verdict) for i, (module, verdict) in enumerate(mutants)]
+    return Report("target", {"rows": 2}, 1, tuple(found))
+
+
+def test_mutants_are_counted_by_module_with_those_that_it_holds():
+    killed, survived, equivalent = "killed", "survived", "equivalent"
+    places = [("top_pe", killed), ("top_pe_fma", survived), ("top_pe_fma", equivalent), ("top_pet", killed), ("", killed)]
+    report = report_of(*places)
+    assert report.within("top_pe").counts == {killed: 1, equivalent: 1, survived: 1}
+    assert report.within("top_pe").score == 0.5 and report.score == 0.75
+    assert {name: len(of.mutants) for name, of in report.modules.items()} == {"top_pe": 3, "top_pe_fma": 2, "top_pet": 1}
+    assert report.json()["modules"]["top_pe_fma"] == {killed: 0, equivalent: 1, survived: 1, "score": 0.0}
+    assert report.text().splitlines() == [
+        "target rows=2: 5 mutants, 3 killed, 1 proven equivalent, 1 survive: 75.0%",
+        "  top_pe: 3 mutants, 1 killed, 1 proven equivalent, 1 survive: 50.0%",
+        "  top_pe_fma: 2 mutants, 0 killed, 1 proven equivalent, 1 survive: 0.0%",
+        "  top_pet: 1 mutants, 1 killed, 0 proven equivalent, 0 survive: 100.0%",
+        "  line 1:   <- inv",
+    ]
+
+
+def test_lines_are_in_the_module_that_begins_last():
+    assert modules(["", "module a(x);", "endmodule", "", "module b (", "  x;"]) == ["", "a", "a", "a", "b", "b"]
 
 
 def test_a_mutant_that_changes_nothing_is_proven_so_and_another_is_not(tmp_path):
@@ -61,3 +91,6 @@ def test_counts_and_targets_that_cannot_be_are_refused():
 def test_of_every_target_nearly_all_mutants_are_killed(folder, name):
     report = mutate(name, count=CASES, progress=False)
     assert report.score >= 0.95, report.text()
+    if name.startswith("dlac"):
+        element = report.within(f"{name}_pe")
+        assert len(element.mutants) >= 100 and element.score >= 0.95, report.text()
