@@ -1,18 +1,21 @@
-"""studies.dlac_runs: networks in floating point made of trained ones, and torch's step beside golden's."""
+"""studies.dlac_runs: networks in floating point made of trained ones, and what training starts from."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+import studies.dlac_runs
 from golden.dlac_networks import logits, training_step
 from golden.dlac_steps import Steps
 from golden.formats import parse
-from golden.layer_tables import topology
 from golden.topology import Topology
 from golden.window import Window
-from quant.data import mnist
+from quant.data import Split
 from quant.models import PIXEL_UNIT, Classifier
-from studies.dlac_runs import BATCH, RATE, bounds, markdown, normalised, shapes_of, started, torch_losses
+from studies.dlac_runs import BATCH, markdown, normalised, shapes_of, started, training
+from tb.cases import Failure
 
 FP32 = parse("fp32")
 SMALL = Topology((1, 8, 8))
@@ -55,18 +58,6 @@ def test_a_layer_that_is_not_ternary_is_named():
         normalised(Classifier(SMALL, ("ternary", "ternary", "int8")).eval(), FP32)
 
 
-def test_a_step_from_the_start_is_torchs():
-    layers = topology("lenet_caffe").rows
-    shapes, parameters = started(layers, FP32, 0)
-    data = mnist().train[:BATCH]
-    x, labels = (data.images.float() * PIXEL_UNIT).double().numpy(), data.labels.numpy()
-    loss, after = training_step(Steps(FP32), shapes, parameters, x, labels, RATE)
-    later, _ = Steps(FP32).loss(logits(Steps(FP32), shapes, after, x)[0], labels)
-    torchs, limits = torch_losses(parameters, data), bounds(shapes, parameters, x, labels)
-    assert all(abs(a - b) <= limit < 0.02 for a, b, limit in zip((loss, later), torchs, limits, strict=True))
-    assert loss - later > 10 * max(limits)
-
-
 def test_networks_that_start_ternary_are_made_of_their_masters():
     shapes, parameters = started(SMALL.rows, FP32, 1, as_ternary=True)
     assert [shape.threshold for shape in shapes] == [0.0, 0.0, None]
@@ -75,6 +66,24 @@ def test_networks_that_start_ternary_are_made_of_their_masters():
     kept = np.abs(of.master) > 0.7 * np.abs(of.master).mean()
     np.testing.assert_array_equal(of.weight, np.sign(of.master) * kept)
     assert of.gain == pytest.approx(np.abs(of.master)[kept].mean()) and not of.bias.any()
+
+
+def test_training_is_held_against_torchs(monkeypatch):
+    """A step of golden's that is not torch's ends the study."""
+    net = Topology((1, 8, 8))
+    net.conv("conv", 4, 3, norm="bias", pool=Window(kernel=2, stride=2))
+    net.logits("out", 5)
+    images = torch.randint(256, (BATCH, 1, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    dataset = SimpleNamespace(train=Split(images, torch.tensor([4, 1])))
+    monkeypatch.setattr(studies.dlac_runs, "topology", lambda name: net)
+    monkeypatch.setattr(studies.dlac_runs, "step_runs", lambda name, steps, *rest: {"name": name, "steps": len(steps)})
+    plain, ternary = training(dataset, "none", {})
+    assert (plain["name"], ternary["name"]) == ("training", "training, ternary") and ternary["steps"] > plain["steps"] > 2
+    assert [abs(a - b) <= limit for a, b, limit in zip(plain["losses"], plain["torch"], plain["bounds"])] == [True] * 2
+    assert "bounds" not in ternary and len(ternary["losses"]) == 2
+    monkeypatch.setattr(studies.dlac_runs, "training_step", lambda *given: training_step(*given[:-1], 2 * given[-1]))
+    with pytest.raises(Failure, match="^behind the step "):
+        training(dataset, "none", {})
 
 
 def test_the_table_of_runs():
