@@ -29,7 +29,7 @@ help:
 	echo "make schemes                           WRPN and Apprentice on a small ResNet, in build/schemes"
 	echo "make tricks                            tricks that train ternary networks, depth against precision, in build/tricks"
 	echo "make pruning                           pruning by magnitude and by energy, in build/pruning"
-	echo "make bench                             speed of golden and of simulation, against stated references"
+	echo "make bench                             speed of golden, of simulation and of a schedule, against stated references"
 	echo "make tools                             all that these need, installed once; each does this by itself"
 	echo "make docs                              the table of targets in README.md, from the registry"
 	echo "make clean                             remove build; .venv stays"
@@ -75,6 +75,7 @@ $(STUDIES): tools
 bench: tools
 	$(PYTHON_BIN) benchmarks/golden_speed.py
 	$(PYTHON_BIN) benchmarks/simulation_speed.py
+	$(PYTHON_BIN) benchmarks/dlac_schedule.py
 
 docs: .venv/.base
 	$(PYTHON_BIN) -m rtl docs

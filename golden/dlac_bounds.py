@@ -13,7 +13,7 @@ To first order in u, what every delta does to the loss is its size times the der
 computations differ by at most ``2 sum |dL/dy| delta(y)``. The derivatives run back through all steps, those of
 the way back and of the update included, so that the loss after a training step has a bound too. Results below the
 normal numbers err by up to half the least subnormal number more, which is left out like all of second order. The bound
-is for computations that choose alike at every rectifier and every maximum, which can be compared.
+is for computations that choose alike at every rectifier and every maximum: `choices` are golden's.
 
 Source: Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, sections 3.1 and 3.8.
 """
@@ -26,7 +26,7 @@ from golden.errors import InputError
 from golden.dlac_steps import Steps, Y, scattered
 from golden.loss import cross_entropy
 
-__all__ = ["Bounds", "Traced"]
+__all__ = ["Bounds", "Traced", "choices"]
 
 FUNCTIONS = 12  # roundings that stand for those of exp and log and of the subtraction and division around them
 
@@ -179,3 +179,27 @@ class Bounds:
 
         made = self.keep(self.steps.rounded(gradient), delta, ((z, back),))
         return self.keep(loss, own, ((z, lambda d: d * gradient),)), made
+
+
+def choices(layers, kept):
+    """What decides at each rectifier and each maximum on the way forward, in order, as torch would say it.
+
+    Of a rectifier that is, for every result [N, M, ...], whether it passes; of a maximum [N, M, OH, OW] the index of the
+    greatest in its image, row by row.
+
+    Parameters
+    ----------
+    layers : sequence of golden.dlac_networks.Shape
+    kept : sequence of golden.dlac_networks.Saved
+        Of `golden.dlac_networks.logits`, with the numbers of a `Steps`.
+    """
+    found = []
+    for layer, saved in zip(layers, kept, strict=True):
+        if layer.threshold is not None:
+            found.append(np.moveaxis((saved.y > 0).reshape(saved.shape[0], *saved.size, -1), -1, 1))
+        if saved.place is not None:
+            (top, left), (sy, sx), (oh, ow) = layer.pool.padding, layer.pool.stride, saved.place.shape[2:]
+            y, x = divmod(saved.place, layer.pool.kernel[1])
+            y, x = y + sy * np.arange(oh)[:, None] - top, x + sx * np.arange(ow) - left
+            found.append(y * saved.size[1] + x)
+    return found

@@ -9,7 +9,7 @@ Each cycle of a tile, until its sums are complete:
   first (the first of several), then of the lanes behind it, around the end; of a lane, filters in order.
 - A lane whose first entry has no product left is without it from the next cycle on.
 
-The fullest lane goes first as it is the one that will stop the grid; without that, half of what lanes bring is lost.
+The fullest lane goes first as it is the one that will stop the grid.
 """
 
 import numpy as np

@@ -236,7 +236,7 @@ TARGETS = {
         ),
         Target(
             name="float_add",
-            summary="floating-point sums, IEEE 754 at any width",
+            summary="floating-point sums, IEEE 754 up to FP32",
             make=FloatStream,
             fixed={"operation": "add"},
             bench=(

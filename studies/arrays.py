@@ -26,6 +26,7 @@ __all__ = ["ARRAYS", "UNITS", "arrays", "layer_operands", "markdown", "units", "
 ARRAYS = ("ternary_gemm", "int8_gemm", "fp16_gemm", "fp32_gemm")  # what the others are compared with comes first
 UNITS = [(operation, name) for name in ("fp16", "fp32") for operation in OPERATIONS]
 SIZE, SMALL = 8, 2  # of the array that is compared; of the one that is simulated, gate by gate
+NETLISTS = {"area": "small", "speed": "fast"}  # variant of `synth.flow` → its name on the page
 STEPS, ROWS, COLS = 32, 4, 4  # of the matrices that are simulated
 
 
@@ -71,7 +72,9 @@ def core(name, size):
 
 
 def arrays(library, a, w, names=ARRAYS, size=SIZE, small=SMALL):
-    """JSON values of the arrays `names`: area of the one of `size`, clock and energy of the one of `small`.
+    """JSON values of the arrays `names`, a row for each of their `NETLISTS`.
+
+    Area and clock are those of the array of `size`, energy that of the one of `small`, at that clock.
 
     Parameters
     ----------
@@ -85,39 +88,41 @@ def arrays(library, a, w, names=ARRAYS, size=SIZE, small=SMALL):
     """
     found = []
     for name in names:
-        large = core(name, size)
-        whole = area(map_design(large.verilog, large.module, library, ("area",))["area"], library)
-        view = core(name, small)
-        netlists = map_design(view.verilog, view.module, library, ("area", "speed"))
-        period, fast = (clock(netlists[kind], library).row()["period_ns"] for kind in ("area", "speed"))
+        large, view = core(name, size), core(name, small)
+        whole, simulated = (map_design(of.verilog, of.module, library, tuple(NETLISTS)) for of in (large, view))
         operands = view.engine.check(operands_of(view.engine, a, w))
-        power = measured_power(view, netlists["area"], library, period, operands)
-        if whole["flip_flops"] != large.flip_flops:
-            raise InputError(f"{name}: {whole['flip_flops']} flip-flops, the engine states {large.flip_flops}")
-        found.append(
-            {
-                "target": name,
-                "gate_equivalents": whole["gate_equivalents"],
-                "sequential_share": whole["sequential_share"],
-                "period_ns": period,
-                "fast_period_ns": fast,
-                "energy_pj": power["energy_per_operation_pj"],
-                "transitions": power["transitions_per_net_and_cycle"],
-                "steps": power["cycles"],
-            }
-        )
-        print(f"{name}: {whole['gate_equivalents']:,.0f} GE, {period:.2f} ns, {found[-1]['energy_pj']:.1f} pJ", flush=True)
+        for netlist in NETLISTS:
+            figures = area(whole[netlist], library)
+            if figures["flip_flops"] != large.flip_flops:
+                raise InputError(f"{name}: {figures['flip_flops']} flip-flops, the engine states {large.flip_flops}")
+            period = clock(whole[netlist], library).row()["period_ns"]
+            power = measured_power(view, simulated[netlist], library, period, operands)
+            found.append(
+                {
+                    "target": name,
+                    "netlist": netlist,
+                    "gate_equivalents": figures["gate_equivalents"],
+                    "sequential_share": figures["sequential_share"],
+                    "period_ns": period,
+                    "energy_pj": power["energy_per_operation_pj"],
+                    "transitions": power["transitions_per_net_and_cycle"],
+                    "steps": power["cycles"],
+                }
+            )
+            gates, energy = found[-1]["gate_equivalents"], found[-1]["energy_pj"]
+            print(f"{name}, {NETLISTS[netlist]}: {gates:,.0f} GE, {period:.2f} ns, {energy:.1f} pJ", flush=True)
     return found
 
 
 def comparison(found):
-    """The rows of `arrays` against the first: area, area of as many products a second, power at one clock, energy."""
-    base = found[0]
+    """The rows of `arrays` against the first with the same netlist: area, area of as many products a second, energy."""
+    base = {row["netlist"]: row for row in reversed(found)}
     rows = []
     for row in found:
-        by_area, by_energy = (row[key] / base[key] for key in ("gate_equivalents", "energy_pj"))
-        slower = {key: row[key] / base[key] for key in ("period_ns", "fast_period_ns")}
-        rows.append([by_area, by_area * slower["period_ns"], by_area * slower["fast_period_ns"], by_energy])
+        by_area, slower, by_energy = (
+            row[key] / base[row["netlist"]][key] for key in ("gate_equivalents", "period_ns", "energy_pj")
+        )
+        rows.append([by_area, by_area * slower, by_energy])
     return rows
 
 
@@ -130,30 +135,34 @@ def markdown(found):
         f"Made by `make arrays` at commit {found['commit']}, in OSU 0.18 um ([how it is measured](synthesis.md)). [The arrays]"
         "(systolic.md); [the floating-point units](float.md).",
         "",
-        f"| target, {SIZE} x {SIZE} | GE | registers | period, ns | fast, ns | million products a second and PE | pJ a product |",
-        "|---|" + "---:|" * 6,
+        f"| target, {SIZE} x {SIZE} | netlist | GE | registers | period, ns | million products a second and PE "
+        "| pJ a product |",
+        "|---|---|" + "---:|" * 5,
     ]
     for row in rows:
-        cells = [f"`{row['target']}`", f"{row['gate_equivalents']:,.0f}", f"{row['sequential_share']:.0%}"]
-        cells += [f"{row[key]:.2f}" for key in ("period_ns", "fast_period_ns")]
-        cells += [f"{1000 / row['fast_period_ns']:.0f}", f"{row['energy_pj']:.1f}"]
+        cells = [f"`{row['target']}`", NETLISTS[row["netlist"]], f"{row['gate_equivalents']:,.0f}"]
+        cells += [f"{row['sequential_share']:.0%}", f"{row['period_ns']:.2f}"]
+        cells += [f"{1000 / row['period_ns']:.0f}", f"{row['energy_pj']:.1f}"]
         lines.append(f"| {' | '.join(cells)} |")
-    base = f"`{rows[0]['target']}`"
+    base = rows[0]["target"]
     lines += [
         "",
-        f"| over {base} | area, equal function | area, equal products a second | the same, fast | power, equal clock |",
-        "|---|" + "---:|" * 4,
+        f"| over `{base}` | netlist | area, equal function | area, equal products a second | power, equal clock |",
+        "|---|---|" + "---:|" * 3,
     ]
-    for row, ratios in zip(rows[1:], comparison(rows)[1:], strict=True):
-        lines.append(f"| `{row['target']}` | {' | '.join(f'{ratio:.1f}' for ratio in ratios)} |")
+    for row, ratios in zip(rows, comparison(rows), strict=True):
+        if row["target"] != base:
+            cells = [f"`{row['target']}`", NETLISTS[row["netlist"]], *(f"{ratio:.1f}" for ratio in ratios)]
+            lines.append(f"| {' | '.join(cells)} |")
     lines += [
         "",
         "Published for FP32 over ternary (Mishra and Marr): 15 times the area, 12 times the power. Every array does a product a "
-        "cycle in each PE and adds it in that cycle, at a clock of its own; none interleaves tiles. At equal clock, that of the "
-        "slowest, all netlists of the first column hold, and power goes with energy a product. *Fast* is the netlist with "
-        "buffers and sized gates.",
+        "cycle in each PE and adds it in that cycle, at a clock of its own; none interleaves tiles. The *fast* netlist has "
+        "buffers and sized gates, the *small* one has not; a row is of one netlist throughout, and compared with the same "
+        "one of the other array. At equal clock, that of the slowest, all are fast enough, and power goes with energy a "
+        "product.",
         "",
-        f"Area is that of the {SIZE} x {SIZE} array, flat; clock and energy are those of one of {SMALL} x {SMALL}, gate by gate, "
+        f"Area and clock are those of the {SIZE} x {SIZE} array; energy is that of one of {SMALL} x {SMALL}, gate by gate, "
         f"multiplying {ROWS} windows of LeNet's second convolution by {COLS} filters, {STEPS} products a sum from all its channels: the "
         "same reals rounded to the numbers of each array, activations after ReLU and pooling.",
         "",

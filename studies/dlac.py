@@ -17,11 +17,11 @@ from quant.models import Classifier
 from quant.run import correct
 from quant.settings import Settings
 from quant.train import fit, reproducible
+from studies.dlac_areas import PES, areas
 from studies.dlac_nets import TWN, ResNet
 from studies.dlac_runs import runs
 from studies.dlac_speed import independent, interleaved, layer_speed, lowered, resampled, total
-from studies.dlac_storage import PES, areas
-from studies.dlac_zeros import IMAGES, Captured, Watched, shares
+from studies.dlac_zeros import IMAGES, Captured, Watched, operand_shares, shares
 from studies.dpred import LINE, SIDE, TURN
 from studies.ocr import FILES, OnnxNetwork, folder
 from studies.pictures import lines, pages, planes
@@ -33,7 +33,7 @@ LIMIT, PENALTY = 0.01, 1e-5  # threshold of rectifiers, weight of the activation
 TRAINED, JUDGED = 12_800, 1000  # images
 EVERY = 10  # steps
 READ, SOME = 2, 0.05  # images for the networks that read; zeros that a layer of theirs needs to be looked at
-COMPARED = {  # name → a row of `studies.dlac_storage.PES`
+COMPARED = {  # name → a row of `studies.dlac_areas.PES`
     "fp32": "FP32",
     "fp32_dense": "FP32, nothing skipped, depth 2",  # all lanes move together: two entries keep a PE busy
     "fp16": "FP16",
@@ -72,8 +72,11 @@ def trained_networks(dataset, names=tuple(NETWORKS), images=TRAINED):
 
 
 def zeros(watched, accuracy):
-    """JSON values of a training: shares over the steps, and the layers of the last step watched."""
-    rows = [{"step": row.step, **dict(zip(("forward", "backward"), shares(row.products)))} for row in watched.rows]
+    """JSON values of a training: shares of products and of operands over the steps, layers of the last step watched."""
+    rows = [
+        {"step": row.step, **dict(zip(("forward", "backward"), shares(row.products))), **operand_shares(row.products)}
+        for row in watched.rows
+    ]
     return {"accuracy": accuracy, "steps": rows, "layers": [vars(product) for product in watched.rows[-1].products]}
 
 

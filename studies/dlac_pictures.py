@@ -10,10 +10,17 @@ NAMES = {
     "resnet": "ResNet",
     "resnet_wrong": "ResNet, errors of wrong images alone",
 }
+PARTS = {
+    "forward": "products forward",
+    "backward": "products backward",
+    "activations": "activations",
+    "weights": "weights",
+    "errors": "errors",
+}
 CASES = {
-    "even": "0.4 of activations, 0.4 of weights",
-    "uneven": "0.28 of activations, 0.57 of weights",
-    "densities": "our ResNet's shares, drawn one by one",
+    "even": "densities 0.4 and 0.4, drawn one by one",
+    "uneven": "densities 0.28 and 0.57, drawn one by one",
+    "densities": "our ResNet's densities, drawn one by one",
     "masks": "our ResNet's zeros in their places",
     "interleaved": "the same, neighbours on different PEs",
 }
@@ -23,18 +30,21 @@ COLOURS = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#cf222e")
 def pictures(study, folder):
     """Write both pictures."""
     published = study["published"]
-    with picture(folder / "dlac-zeros.png", 1, 2, (12, 4)) as axes:
-        for axis, part in zip(axes, ("forward", "backward"), strict=True):
+    with picture(folder / "dlac-zeros.png", 2, 3, (12, 7)) as axes:
+        for axis, (part, title) in zip(axes, PARTS.items(), strict=False):
             for (name, of), colour in zip(study["zeros"].items(), COLOURS, strict=False):
                 steps = [row["step"] for row in of["steps"]]
                 axis.plot(steps, [100 * row[part] for row in of["steps"]], color=colour, label=NAMES[name])
-            axis.axhline(100 * published[part], color="black", linestyle=":", label="ResNet-34, published")
-            axis.set_ylim(0, 100)
-            axis.set_title(part, fontsize=10)
+            if part in published:
+                axis.axhline(100 * published[part], color="black", linestyle=":", label="ResNet-34, published")
+            axis.set_ylim(0, 105)
+            axis.set_title(title, fontsize=10)
             axis.set_xlabel("step of training")
             axis.grid(alpha=0.3)
-        axes[0].set_ylabel("% of products without a zero")
-        axes[0].legend(fontsize=7)
+        for axis in axes[::3]:
+            axis.set_ylabel("% not 0")
+        axes[-1].axis("off")
+        axes[-1].legend(*axes[0].get_legend_handles_labels(), fontsize=9, loc="center")
     with picture(folder / "dlac-speed.png", 2, 1, (12, 8)) as axes:
         layers = [row["name"] for row in study["resnet34"]["even"]["layers"]]
         for (case, of), colour in zip(study["resnet34"].items(), COLOURS, strict=True):

@@ -4,9 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch.nn import functional
 
-from golden.dlac_bounds import Bounds
 from golden.dlac_networks import Parameters, Shape, logits, ternary, training_step
 from golden.dlac_steps import Steps
 from golden.formats import parse
@@ -15,12 +13,13 @@ from golden.network import classify
 from golden.window import Window
 from quant.cache import trained
 from quant.export import export
-from quant.models import PIXEL_UNIT, Classifier
+from quant.models import PIXEL_UNIT
 from quant.recipes import recipe
+from studies.dlac_torch import beside_torch
 from tb.dlac_network import integer_steps, run_steps
 
-__all__ = ["SETTINGS", "bounds", "inference", "markdown", "normalised", "runs", "shapes_of", "started", "torch_losses"]
-__all__ += ["FULL", "resnet_layer", "training"]
+__all__ = ["FULL", "SETTINGS", "inference", "markdown", "normalised", "resnet_layer", "runs", "shapes_of", "started"]
+__all__ += ["training"]
 
 SETTINGS, FULL = {"rows": 2, "cols": 2}, {"rows": 16, "cols": 16}
 FP32, FP16 = parse("fp32"), parse("fp16")
@@ -109,17 +108,17 @@ def inference(dataset, build, sim, settings):
 
 def training(dataset, sim, settings):
     """JSON values of a step of training of Caffe's LeNet, with float and with ternary weights: runs."""
-    data, found = dataset.train[:BATCH], []
+    net, data, found = topology("lenet_caffe"), dataset.train[:BATCH], []
     x, wanted = (data.images.float() * PIXEL_UNIT).double().numpy(), data.labels.numpy()
     for name, as_ternary in (("training", False), ("training, ternary", True)):
-        shapes, parameters = started(topology("lenet_caffe").rows, FP32, 0, as_ternary)
+        shapes, parameters = started(net.rows, FP32, 0, as_ternary)
         g = Steps(FP32)
         loss, after = training_step(g, shapes, parameters, x, wanted, RATE)
         later, _ = Steps(FP32).loss(logits(Steps(FP32), shapes, after, x)[0], wanted)
-        row = step_runs(name, g.done, FP32, "dlac_fp32", settings | {"w": "fp32"}, sim) | {"losses": [loss, later]}
-        if not as_ternary:
-            row |= {"torch": torch_losses(parameters, data), "bounds": bounds(shapes, parameters, x, wanted)}
-        found.append(row)
+        losses = [loss, later]
+        beside = {} if as_ternary else beside_torch(net, shapes, (parameters, after), data, RATE, losses)
+        row = step_runs(name, g.done, FP32, "dlac_fp32", settings | {"w": "fp32"}, sim)
+        found.append(row | {"losses": losses} | beside)
     return found
 
 
@@ -139,36 +138,15 @@ def resnet_layer(seed=4):
 
 
 def runs(dataset, build, sim="verilator", settings=SETTINGS):
-    """JSON values of every run; a result that is not golden's, or a cycle that is not the model's, raises."""
+    """JSON values of every run.
+
+    A result that is not golden's, a cycle that is not the model's, or a loss that is not torch's within the bound,
+    raises.
+    """
     found, agreement = inference(dataset, build, sim, settings)
     found += training(dataset, sim, settings)
     found.append(step_runs("a tile of ResNet-34", *resnet_layer(), "dlac_fp32", FULL, sim))
     return {"runs": found, "agreement": agreement, "judged": JUDGED, "batch": BATCH, "rate": RATE, "settings": settings}
-
-
-def torch_losses(parameters, data):
-    """[loss of Caffe's LeNet before, after] a step of torch's own, in float32."""
-    model = Classifier(topology("lenet_caffe"))
-    with torch.no_grad():
-        for stage in model.stages:
-            stage.weight.copy_(torch.from_numpy(parameters[stage.layer.name].weight))
-    optimiser = torch.optim.SGD(model.parameters(), lr=RATE)
-    before = functional.cross_entropy(model(data.images), data.labels)
-    before.backward()
-    optimiser.step()
-    return [before.item(), functional.cross_entropy(model(data.images), data.labels).item()]
-
-
-def bounds(shapes, parameters, x, labels):
-    """[bound of the loss before, after] a step on the difference of two computations in FP32."""
-    g = Bounds(FP32)
-    traced = {
-        name: replace(of, weight=g.keep(of.weight), bias=None if of.bias is None else g.keep(of.bias))
-        for name, of in parameters.items()
-    }
-    loss, after = training_step(g, shapes, traced, g.keep(x), labels, RATE)
-    later, _ = g.loss(logits(g, shapes, after, g.keep(x))[0], labels)
-    return [g.bound(loss), g.bound(later)]
 
 
 def markdown(found):

@@ -152,12 +152,16 @@ def after(shape):
 
 
 def total(rows):
-    """JSON values of layers together: sums of cycles, operations a cycle of the whole, their mean and peak by layer."""
+    """JSON values of layers together: sums of cycles, operations a cycle of the whole, their mean and peak by layer.
+
+    Densities, like `share`, are means weighted by products.
+    """
     sums = {key: sum(row[key] for row in rows) for key in rows[0] if "cycles" in key or key == "macs"}
-    nonzero = sum(row["share"] * row["macs"] for row in rows)
-    return sums | {
-        "share": nonzero / sums["macs"],
-        "bound": sums["macs"] / nonzero,
+    weighted = {
+        key: sum(row[key] * row["macs"] for row in rows) / sums["macs"] for key in ("density_a", "density_w", "share")
+    }
+    return sums | weighted | {
+        "bound": 1 / weighted["share"],
         "speed_up": sums["dense_cycles"] / sums["cycles"],
         "speed_up_whole": sums["dense_cycles_whole"] / sums["cycles_whole"],
         "flop": 2 * sums["macs"] / sums["cycles"],

@@ -6,7 +6,6 @@ make it slower, and with steps that have no product leaving it for nothing.
 """
 
 import json
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,28 +13,14 @@ import numpy as np
 from golden.dlac_grid import GridShape, masks
 from golden.dlac_schedule import mm_cycles
 from golden.errors import replacing
-from rtl.dlac_pe import DlacElement
-from rtl.generate import generate
-from rtl.targets import target
-from rtl.verilog import emit
-from synth.flow import map_design, yosys
-from synth.library import find
+from studies.dlac_areas import areas, grids
 
-__all__ = ["areas", "grids", "markdown", "picture", "queue_cycles", "speeds", "write"]
+__all__ = ["markdown", "picture", "queue_bits", "queue_cycles", "speeds", "write"]
 
 DENSITY, K, TILES, SEED = 0.4, 2304, 2, 1
 QUEUE = 16
 DEPTHS = (4, 6, 8, 10, 12, 14)
 LATENCIES = (1, 2, 3, 4, 5)
-PES = {  # name → target, parameters
-    "FP32": ("dlac_fp32", {}),
-    "FP32, depth 8": ("dlac_fp32", {"depth": 8}),
-    "FP32, nothing skipped": ("dlac_fp32", {"skip": "none"}),
-    "FP32, nothing skipped, depth 2": ("dlac_fp32", {"skip": "none", "depth": 2}),
-    "FP32, weights in FP32, depth 6": ("dlac_fp32", {"w": "fp32", "depth": 6}),
-    "FP16": ("dlac_fp16", {}),
-    "FP16, nothing skipped, depth 2": ("dlac_fp16", {"skip": "none", "depth": 2}),
-}
 
 
 def queue_bits(shape, width):
@@ -86,43 +71,6 @@ def speeds(shape=GridShape(), k=K, tiles=TILES):
     }
 
 
-def gates(verilog, module, library):
-    """Gate equivalents of a module, and of its registers."""
-    cells = map_design(verilog, module, library, ("area",))["area"].cells
-    return [library.area(which) / library.gate_equivalent for which in (cells, library.sequential(cells))]
-
-
-def areas(pes=PES):
-    """JSON values: gate equivalents of PEs, whole and their registers, and of their parts."""
-    library, found = find(), {}
-    for name, (of, settings) in pes.items():
-        parts = target(of).engine(**settings).parts()
-        modules = {part: f"{of}_{part}" for part in parts}
-        found[name] = {part: gates(emit(parts[part], module), module, library) for part, module in modules.items()}
-        print(f"{name}: {found[name]['pe'][0]:,.0f} GE", flush=True)
-    return found
-
-
-def grids(settings=None, targets=("dlac_fp32", "dlac_fp16")):
-    """JSON values: grids of 2 x 2 PEs, mapped a PE at a time and flat, and what of them is outside of PEs."""
-    library, found = find(), {}
-    for of in targets:
-        engine = target(of).engine(**settings or {})
-        verilog, _ = generate(target(of), engine)
-        name = f"{of}_pe"
-        pe = gates(emit(DlacElement(shape=engine.shape, fmt=engine.a), name), name, library)[0]
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder)
-            (path / "design.v").write_text(verilog)
-            read = f"read_verilog {path}/design.v\nhierarchy -check -top {of}\nproc\nflatten\nopt_clean\n"
-            yosys(read + f"write_verilog -noattr {path}/flat.v")
-            flat = (path / "flat.v").read_text()
-        composed = gates(verilog, of, library)[0]
-        found[of] = {"pe": pe, "composed": composed, "flat": gates(flat, of, library)[0], "pes": engine.rows * engine.cols}
-        print(f"{of}: {composed:,.0f} GE by module, {found[of]['flat']:,.0f} GE flat", flush=True)
-    return found
-
-
 def markdown(study):
     """The page."""
     speed, pes, whole = (study[key] for key in ("speeds", "areas", "grids"))
@@ -146,18 +94,35 @@ def markdown(study):
         lines.append(f"| {name} | {sum(row['bits']):,} | {row['bits'][1]:,} | {row['speed']:.2f} | {share:.0%} |")
     lines += ["", "| adder latency, lanes of 14 | speed-up |", "|---:|---:|"]
     lines += [f"| {row['latency']} | {row['speed']:.2f} |" for row in speed["latencies"]]
-    lines += ["", "| PE | GE | of it registers | a lane | a multiply-adder |", "|---|---:|---:|---:|---:|"]
+    lines += ["", "| PE | GE | of it registers | a lane | a multiply-adder | clock, ns |", "|---|---:|---:|---:|---:|---:|"]
     for name, row in pes.items():
         cells = (f"{value:,.0f}" for value in (*row["pe"], row["lane"][0], row["fma"][0]))
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    lines += ["", "| 2 × 2 PEs | a PE | by module | flat | |", "|---|---:|---:|---:|---:|"]
-    for name, row in whole.items():
-        values = " | ".join(f"{row[key]:,.0f}" for key in ("pe", "composed", "flat"))
-        lines.append(f"| `{name}` | {values} | {row['flat'] / row['composed'] - 1:+.1%} |")
-    first, second = whole.values()
-    ratios = ", ".join(f"{what} {first[key] / second[key]:.2f}" for what, key in (("by module", "composed"), ("flat", "flat")))
-    lines += ["", f"FP32 to FP16: {ratios}; published 2.02."]
+        lines.append(f"| {name} | {' | '.join(cells)} | {row['period_ns']:.2f} |")
+    lines += ["", "| grid, GE | PEs | a PE | beside the PEs | composed | flat | |", "|---|---:|---:|---:|---:|---:|---:|"]
+    for name, of in whole.items():
+        for row in of["grids"]:
+            cells = [f"`{name}`", " × ".join(map(str, row["pes"]))]
+            cells += [f"{value:,.0f}" for value in (of["pe"], row["beside"], row["composed"])]
+            flat = [f"{row['flat']:,.0f}", f"{row['flat'] / row['composed'] - 1:+.1%}"] if "flat" in row else ["", ""]
+            lines.append(f"| {' | '.join(cells + flat)} |")
+    lines += [
+        "",
+        "*Composed*: as many times a PE that is mapped alone, and what the grid has beside its PEs, mapped with these left "
+        "empty: words of the columns, control, zero detectors, the way out of results. The small grid, mapped flat, shows "
+        "how far that is from the whole.",
+        "",
+        f"FP32 to FP16: {ratios(*whole.values())}; published 2.02.",
+    ]
     return "\n".join(lines) + "\n"
+
+
+def ratios(first, second):
+    """Areas of the grids of `first` over those of `second`, in words."""
+    found = []
+    for one, other in zip(first["grids"], second["grids"], strict=True):
+        size = " × ".join(map(str, one["pes"]))
+        found += [f"{size} {key} {one[key] / other[key]:.2f}" for key in ("composed", "flat") if key in one]
+    return ", ".join(found)
 
 
 def picture(study, path):

@@ -6,9 +6,10 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["Captured", "Counting", "Product", "Watched", "shares"]
+__all__ = ["OPERANDS", "Captured", "Counting", "Product", "Watched", "operand_shares", "shares"]
 
 IMAGES = 32  # of a batch, whose products are counted
+OPERANDS = ("activations", "weights", "errors")
 
 
 @dataclass
@@ -172,3 +173,9 @@ def shares(products):
     forward = sum(p.forward for p in products) / sum(p.macs for p in products)
     back = [(p.macs, count) for p in products for count in (p.input_error, p.weight_gradient) if count is not None]
     return forward, sum(count for _, count in back) / sum(macs for macs, _ in back)
+
+
+def operand_shares(products):
+    """{name: share} of the `OPERANDS` of a step that are not 0: of all its layers, weighted by their products."""
+    macs = sum(p.macs for p in products)
+    return {name: sum(p.macs * getattr(p, name) for p in products) / macs for name in OPERANDS}

@@ -25,13 +25,20 @@ def test_the_same_reals_in_each_kind_of_number():
 
 def test_arrays_are_measured_and_compared():
     rows = arrays(find(), A, W, names=("ternary_gemm", "int8_gemm"), size=2, small=1)
-    assert [row["target"] for row in rows] == ["ternary_gemm", "int8_gemm"]
-    assert rows[0]["gate_equivalents"] < rows[1]["gate_equivalents"] and rows[0]["period_ns"] < rows[1]["period_ns"]
+    wanted = [(name, netlist) for name in ("ternary_gemm", "int8_gemm") for netlist in ("area", "speed")]
+    assert [(row["target"], row["netlist"]) for row in rows] == wanted
+    for small, fast in (rows[:2], rows[2:]):  # each figure is of one netlist
+        assert small["gate_equivalents"] < fast["gate_equivalents"] and small["period_ns"] > fast["period_ns"]
+    for one, other in zip(rows[:2], rows[2:], strict=True):
+        assert one["gate_equivalents"] < other["gate_equivalents"] and one["period_ns"] < other["period_ns"]
     assert all(row["energy_pj"] > 0 and 0 < row["sequential_share"] < 1 for row in rows)
-    same, other = comparison(rows)
-    assert same == [1, 1, 1, 1] and min(other) > 1
-    assert other[1] == pytest.approx(other[0] * rows[1]["period_ns"] / rows[0]["period_ns"])
+    same, fast_same, other, fast = comparison(rows)
+    assert same == fast_same == [1, 1, 1] and min(other + fast) > 1
+    assert fast[1] == pytest.approx(fast[0] * rows[3]["period_ns"] / rows[1]["period_ns"])
+    assert fast[0] == rows[3]["gate_equivalents"] / rows[1]["gate_equivalents"]
     [unit] = units(find(), [("compare", "ieee_e2m1")])
     assert unit["gate_equivalents"] > 10 and unit["delay_ns"] > 0
     page = markdown({"commit": "abc", "arrays": rows, "units": [unit]})
-    assert f"| `int8_gemm` | {other[0]:.1f} |" in page and "| compare | `ieee_e2m1` |" in page
+    assert f"| `int8_gemm` | small | {other[0]:.1f} |" in page and "| compare | `ieee_e2m1` |" in page
+    assert f"| `int8_gemm` | fast | {fast[0]:.1f} | {fast[1]:.1f} | {fast[2]:.1f} |" in page
+    assert f"| `ternary_gemm` | fast | {rows[1]['gate_equivalents']:,.0f} |" in page

@@ -29,7 +29,11 @@ def test_networks_are_trained_and_watched():
         kept = json.loads(json.dumps(zeros(watched, accuracy)))
         assert [row["step"] for row in kept["steps"]] == [0]
         assert len(kept["layers"]) == {"lenet_bias": 4, "resnet_wrong": 1 + 4 * 4 + 3 + 1}[name]
-        assert 0 < kept["steps"][0]["forward"] < kept["steps"][0]["backward"] or name == "lenet_bias"
+        [step] = kept["steps"]
+        assert 0 < step["forward"] < step["backward"] or name == "lenet_bias"
+        macs = sum(layer["macs"] for layer in kept["layers"])
+        for operand in ("activations", "weights", "errors"):
+            assert step[operand] == pytest.approx(sum(layer["macs"] * layer[operand] for layer in kept["layers"]) / macs)
     errors = [layer["errors"] for layer in kept["layers"][:-1]]
     assert min(errors) > 0.99  # normalisation leaves none 0, though some images send back nothing
     with_bias = zeros(*found["lenet_bias"])["layers"]

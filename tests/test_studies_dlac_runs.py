@@ -1,4 +1,4 @@
-"""studies.dlac_runs: networks in floating point made of trained ones, and torch's step beside golden's."""
+"""studies.dlac_runs: networks in floating point made of trained ones, and what training starts from."""
 
 from types import SimpleNamespace
 
@@ -13,10 +13,10 @@ from golden.formats import parse
 from golden.layer_tables import topology
 from golden.topology import Topology
 from golden.window import Window
-from quant.data import mnist
+from quant.data import Split, mnist
 from quant.models import PIXEL_UNIT, Classifier
-from studies.dlac_runs import BATCH, RATE, SETTINGS, bounds, inference, markdown, normalised
-from studies.dlac_runs import shapes_of, started, torch_losses
+from studies.dlac_runs import BATCH, SETTINGS, inference, markdown, normalised, shapes_of, started, training
+from tb.cases import Failure
 
 FP32 = parse("fp32")
 SMALL = Topology((1, 8, 8))
@@ -59,18 +59,6 @@ def test_a_layer_that_is_not_ternary_is_named():
         normalised(Classifier(SMALL, ("ternary", "ternary", "int8")).eval(), FP32)
 
 
-def test_a_step_from_the_start_is_torchs():
-    layers = topology("lenet_caffe").rows
-    shapes, parameters = started(layers, FP32, 0)
-    data = mnist().train[:BATCH]
-    x, labels = (data.images.float() * PIXEL_UNIT).double().numpy(), data.labels.numpy()
-    loss, after = training_step(Steps(FP32), shapes, parameters, x, labels, RATE)
-    later, _ = Steps(FP32).loss(logits(Steps(FP32), shapes, after, x)[0], labels)
-    torchs, limits = torch_losses(parameters, data), bounds(shapes, parameters, x, labels)
-    assert all(abs(a - b) <= limit < 0.02 for a, b, limit in zip((loss, later), torchs, limits, strict=True))
-    assert loss - later > 10 * max(limits)
-
-
 def test_networks_that_start_ternary_are_made_of_their_masters():
     shapes, parameters = started(SMALL.rows, FP32, 1, as_ternary=True)
     assert [shape.threshold for shape in shapes] == [0.0, 0.0, None]
@@ -99,6 +87,23 @@ def test_inference_of_the_ternary_lenet_runs_in_the_verilog(monkeypatch):
         assert all(step["cycles"] == step["model"] <= step["dense"] for step in row["steps"])
         assert row["dense"] > 1.2 * row["cycles"]
 
+
+def test_training_is_held_against_torchs(monkeypatch):
+    """A step of golden's that is not torch's ends the study."""
+    net = Topology((1, 8, 8))
+    net.conv("conv", 4, 3, norm="bias", pool=Window(kernel=2, stride=2))
+    net.logits("out", 5)
+    images = torch.randint(256, (BATCH, 1, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    dataset = SimpleNamespace(train=Split(images, torch.tensor([4, 1])))
+    monkeypatch.setattr(studies.dlac_runs, "topology", lambda name: net)
+    monkeypatch.setattr(studies.dlac_runs, "step_runs", lambda name, steps, *rest: {"name": name, "steps": len(steps)})
+    plain, ternary = training(dataset, "none", {})
+    assert (plain["name"], ternary["name"]) == ("training", "training, ternary") and ternary["steps"] > plain["steps"] > 2
+    assert [abs(a - b) <= limit for a, b, limit in zip(plain["losses"], plain["torch"], plain["bounds"])] == [True] * 2
+    assert "bounds" not in ternary and len(ternary["losses"]) == 2
+    monkeypatch.setattr(studies.dlac_runs, "training_step", lambda *given: training_step(*given[:-1], 2 * given[-1]))
+    with pytest.raises(Failure, match="^behind the step "):
+        training(dataset, "none", {})
 
 def test_the_table_of_runs():
     row = {"name": "x", "target": "dlac_fp32", "steps": [{}, {}], "macs": 1000, "nonzero": 250, "cycles": 500, "dense": 1500}

@@ -100,4 +100,7 @@ def test_totals_weigh_layers_by_their_cycles():
     assert both["flop"] == 4 * 640 / (fast["cycles"] + slow["cycles"]) < both["mean_flop"]
     assert both["peak_flop"] == fast["flop"] and both["macs"] == 1280
     assert both["share"] == pytest.approx((fast["share"] + 1) / 2) and both["bound"] == 1 / both["share"]
+    assert both["density_a"] == pytest.approx((fast["density_a"] + 1) / 2) and both["density_w"] == 1
+    heavy = total([fast, slow | {"macs": 3 * slow["macs"]}])
+    assert heavy["density_a"] == pytest.approx((fast["density_a"] + 3) / 4)
     assert both["speed_up"] == (fast["dense_cycles"] + slow["dense_cycles"]) / (fast["cycles"] + slow["cycles"])

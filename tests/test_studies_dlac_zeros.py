@@ -9,7 +9,7 @@ from quant.data import Dataset, Split
 from quant.settings import Settings
 from quant.train import fit, reproducible
 from studies.dlac_nets import Rectifier, ResNet
-from studies.dlac_zeros import Captured, Counting, Watched, shares, wrong
+from studies.dlac_zeros import Captured, Counting, Product, Watched, operand_shares, shares, wrong
 
 
 def sparse(generator, *shape):
@@ -80,6 +80,13 @@ def test_a_rectifier_zeroes_and_its_penalty_is_a_gradient():
     np.testing.assert_array_equal(y.detach(), np.float32([[0.5, 0, 0, 0.02]]))
     y.backward(torch.ones_like(y))
     np.testing.assert_array_equal(x.grad, [[1.25, 0, 0, 1.25]])
+
+
+def test_shares_of_operands_are_weighted_by_products():
+    small = Product(macs=100, forward=0, activations=0.5, weights=1.0, errors=0.25)
+    large = Product(macs=300, forward=0, activations=0.1, weights=0.6, errors=1.0)
+    expected = {"activations": 0.2, "weights": 0.7, "errors": 0.8125}
+    assert operand_shares([small, large]) == pytest.approx(expected)
 
 
 def test_steps_of_training_are_watched():
