@@ -90,7 +90,7 @@ def markdown(study):
         "groups that a tile works on at once. *overhead*: width fields; edges of the result, and sums that have to "
         "leave.",
         tables.unbearable(study),
-        "*ahead*: groups of 16 that run up to four passes apart, which gives back most of what synchronisation takes. What "
+        "*ahead*: groups of 16 that run up to four passes apart, so that they wait less for each other. What "
         f"they gain on Stripes in LeNet's convolutions, of the bound of groups of 16: {tables.waiting(study)}. The rest is "
         "ours: sums leave a window a cycle, which takes a tile of the first convolution, of two passes, longer than its "
         "products do in either engine, and groups wait that are four passes ahead.",
