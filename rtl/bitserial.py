@@ -113,8 +113,8 @@ class SerialGemm(Engine):
         self.require(operands)
         return checked_matrices(self, operands)
 
-    def operands_of(self, a, w):
-        """All operands for those of a layer."""
+    def operands_of(self, a, w, precision=None):
+        """All operands for those of a layer, whose activations have `precision` bits, or all those of the format."""
         return {"a": a, "w": w}
 
     def golden(self, operands):

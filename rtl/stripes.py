@@ -20,8 +20,9 @@ __all__ = ["DynamicStripes", "Stripes"]
 class Stripes(SerialGemm):
     """A `SerialGemm` with activations bit by bit, of a precision that comes with the layer.
 
-    Operand `p` is that precision. An activation that needs more is refused, unless `cut` is 1: then its upper bits are
-    not looked at, and result `e` says of each tile whether there was one.
+    Operand `p` is that precision, which is known before the activations are: the width that a layer was exported with,
+    or one that a profile of other inputs found. An activation that needs more is refused, unless `cut` is 1: then its
+    upper bits are not looked at, and result `e` says of each tile whether there was one.
     """
 
     windows: int = parameter(4, "windows, which share weights, 1 to 16")
@@ -55,10 +56,9 @@ class Stripes(SerialGemm):
             check_precision(found["a"], self.a.signed, int(found["p"]), "a")
         return found
 
-    def operands_of(self, a, w):
-        """The precision is that of all activations together."""
-        precision = group_precision(np.asarray(a).reshape(-1), self.a.signed)
-        return super().operands_of(a, w) | {"p": np.array(int(precision)), "cut": np.array(0)}
+    def operands_of(self, a, w, precision=None):
+        precision = self.a.width if precision is None else precision
+        return super().operands_of(a, w) | {"p": np.array(precision), "cut": np.array(0)}
 
     def golden(self, operands):
         a, p = operands["a"], int(operands["p"])

@@ -68,12 +68,17 @@ def profiled_widths(network, judge):
 
 
 def analysed(network, judge, narrow):
-    """The figures of one network, as JSON values; `narrow` is what `profiled_widths` returned."""
+    """The figures of one network, as JSON values; `narrow` is what `profiled_widths` returned.
+
+    `agreement` is the share of decisions that stay, by variant, and with 8 bits for inputs alone (8a).
+    """
     profiled = {(name, what): bits for name, what, bits in narrow["widths"]}
     exact = network.run({})
     found = {"images": len(network.layers[0].inputs), "agreement": {"16p": narrow["share"]}, "layers": []}
     for bits in (16, 8):
         found["agreement"][str(bits)] = judge(exact, network.run(dict.fromkeys(profiled, bits)))
+    inputs = [key for key in profiled if key[1] == "a"]
+    found["agreement"]["8a"] = judge(exact, network.run(dict.fromkeys(inputs, 8)))
     for layer in network.layers:
         row = {"name": layer.name, "kind": kind(layer)}
         for variant in VARIANTS:

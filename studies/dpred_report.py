@@ -26,18 +26,19 @@ def layers(study):
             for variant in VARIANTS:
                 for part in ("weights", "activations"):
                     bits = row[variant]["traffic"][part]
-                    codes = ("static", "dpred", "dpred_zeros", "entropy")
+                    codes = ("static", "zero_flag", "dpred", "dpred_zeros", "entropy")
                     found = [bits[code]["16"] if isinstance(bits[code], dict) else bits[code] for code in codes]
                     cells.append(" ".join(f"{100 * value / bits['uncompressed']:.0f}" for value in found))
-            for variant in ("16p", "8"):
+            for variant in VARIANTS:
                 engines = ("stripes", "dynamic", "loom_1", "of_group", "loom_of_group")
                 cells.append(" ".join(times(speed(row[variant]["cycles"], engine)) for engine in engines))
             rows.append(cells)
     head = ["network", "layer", "kind", "M products", "profile w, a"]
     head += [f"{WIDTHS[variant]}: {part}, %" for variant in VARIANTS for part in ("weights", "activations")]
-    head += [f"{WIDTHS[variant]}: speed-up" for variant in ("16p", "8")]
+    head += [f"{WIDTHS[variant]}: speed-up" for variant in VARIANTS]
     text = (
-        "Bits left, in per cent: of a static width, of DPRed in groups of 16 without and with zero vectors, entropy. "
+        "Bits left, in per cent: of a static width, of zero flags, of DPRed in groups of 16 without and with zero "
+        "vectors, entropy. "
         "Speed-up: Stripes, Dynamic Stripes, Loom (1 bit), the bounds of groups of 16 for activations and for both. "
         "Profile: bits of weights and activations in the profiled networks. See [the study](dpred_study.md)."
     )
@@ -88,6 +89,11 @@ def markdown(study):
         "could help. *group*: the precisions of groups of 16, each on its own. *synchronisation*: the widest of the "
         "groups that a tile works on at once. *overhead*: width fields; edges of the result, and sums that have to "
         "leave.",
+        tables.unbearable(study),
+        "*ahead*: groups of 16 that run up to four passes apart, so that they wait less for each other. What "
+        f"they gain on Stripes in LeNet's convolutions, of the bound of groups of 16: {tables.waiting(study)}. The rest is "
+        "ours: sums leave a window a cycle, which takes a tile of the first convolution, of two passes, longer than its "
+        "products do in either engine, and groups wait that are four passes ahead.",
         "## Traffic",
         "![bits that are left](dpred-traffic.png)",
         tables.traffic(study),

@@ -2,7 +2,7 @@
 
 import statistics
 
-from studies.claims import PARTS, VARIANTS
+from studies.claims import AHEAD, PARTS, VARIANTS
 from studies.dpred_pictures import CLAIMS, NAMES, WIDTHS, speed
 from studies.tables import table
 
@@ -21,6 +21,8 @@ __all__ = [
     "speeds",
     "times",
     "traffic",
+    "unbearable",
+    "waiting",
 ]
 
 ENGINES = {
@@ -44,6 +46,7 @@ SERIAL = [name for name in ENGINES if not name.startswith(("loom", "wide"))]
 LOOM = [name for name in ENGINES if name not in SERIAL]
 SHARED = {"layer": "layer", "tile": "tile", "group": "16 values", "value": "value"}
 STEPS = ("of_value", "of_group", "of_tile")
+BEAR = 0.9  # of its decisions: a network that keeps less does not bear its numbers
 
 
 def percent(value):
@@ -80,9 +83,37 @@ def beside(study):
         for network in networks:
             ours = network["claims"][i]
             every = f" ({value(ours['all'])})" if "all" in ours else ""
-            cells.append(value(ours["ours"]) + every + (f": {ours['cause']}" if ours["cause"] else ""))
+            every += f", ahead {value(ours['ahead'])}" if "ahead" in ours else ""
+            mark = "" if network["agreement"][row["variant"]] >= BEAR else " \\*"
+            cells.append(value(ours["ours"]) + every + (f": {ours['cause']}" if ours["cause"] else "") + mark)
         rows.append(cells)
     return table(["what", "numbers", "published", *(NAMES[name] for name in study["networks"])], rows)
+
+
+def unbearable(study):
+    """What `beside` marks, in words: the networks that do not bear 8 bits."""
+    found = []
+    for name, network in study["networks"].items():
+        stay = network["agreement"]
+        if stay["8"] < BEAR:
+            found.append(
+                f"{NAMES[name]} keeps {percent(stay['8'])} of its decisions, and {percent(stay['8a'])} with its weights as "
+                "they were"
+            )
+    if not found:
+        return "All networks keep most of their decisions."
+    return f"\\* A size of numbers, not a network that works: rounded to 8 bits, {'; '.join(found)}."
+
+
+def waiting(study, name="lenet", variant="16p"):
+    """What run-ahead gains over Stripes in each convolution of a network, and could gain, in words."""
+    found = []
+    for row in study["networks"][name]["layers"]:
+        cycles = row[variant]["cycles"]
+        if row["kind"] == "conv":
+            ahead, bound = (cycles["stripes"] / cycles[engine] for engine in (AHEAD, "of_group"))
+            found.append(f"{row['name']} {times(ahead)} of {times(bound)}")
+    return ", ".join(found)
 
 
 def traffic(study):

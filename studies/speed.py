@@ -32,7 +32,7 @@ class Sample:
     signed : bool
         Whether activations are two's complement.
     precision_a, precision_w : int
-        Of all values of the layer: the static ones.
+        Bits that the layer's numbers were rounded to: the static ones.
     gemm : tuple of int
         (windows of an image, products of a sum, filters) of one group.
     groups : int
@@ -71,8 +71,8 @@ def sample(layer):
     return Sample(
         word=layer.word,
         signed=layer.signed,
-        precision_a=max(int(value_precision(x, layer.signed).max()) for x in layer.inputs),
-        precision_w=int(value_precision(layer.weights, True).max()),
+        precision_a=layer.width_a,
+        precision_w=layer.width_w,
         gemm=layer.gemm,
         groups=layer.groups,
         blocks=blocks,

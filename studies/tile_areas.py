@@ -22,13 +22,15 @@ TILES = {  # name → target, parameters; of all but Loom, which is a quarter of
 }
 
 
-def areas(operands, tiles=TILES):
+def areas(operands, precision, tiles=TILES):
     """JSON values of the tiles.
 
     Parameters
     ----------
     operands : (a, w)
         Integer matrices under which cycles and energy are measured.
+    precision : int
+        Bits of the layer's activations in two's complement.
 
     Raises
     ------
@@ -39,7 +41,7 @@ def areas(operands, tiles=TILES):
     for name, (of, settings) in tiles.items():
         row = target(of)
         engine = row.engine(**settings)
-        given = engine.check(engine.operands_of(*operands))
+        given = engine.check(engine.operands_of(*operands, precision))
         found = {view.name: view for view in views(row, engine) if view.name in ("core", "sip")}
         core = measure(found["core"], library, given)
         if core["problems"]:

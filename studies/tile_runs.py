@@ -9,9 +9,11 @@ from quant.plan import Plan
 from quant.recipes import recipe
 from studies.pruned import pruned
 from tb.containers import Containers
-from tb.network import profile_inputs, run_network
+from tb.network import profile_inputs, profile_precisions, run_network
 
-__all__ = ["KINDS", "TILES", "markdown", "networks", "runs"]
+__all__ = ["CONTAINERS", "KINDS", "TILES", "markdown", "networks", "runs"]
+
+CONTAINERS = 16  # images for which the widths of containers are best
 
 KINDS = {  # name → (whether it is pruned, settings of the plan)
     "8 bits": (False, {"scheme": "dfp", "widths": {"all": 8}}),
@@ -54,19 +56,24 @@ def runs(found, x, profile, *, sim="verilator", tiles=TILES):
     x : array [N, ...]
         Inputs.
     profile : array [N, ...]
-        Others, for which the widths in the containers of activations are best.
+        Others. The precisions of layers are those that all of them need, the widths in the containers of activations
+        those that are best for the first `CONTAINERS` of them.
 
     Raises
     ------
+    InputError
+        If `x` makes a layer need more bits than its precision.
     Failure
         If anything differs.
     """
     rows = []
     for kind, (network, figures) in found.items():
+        precisions = profile_precisions(network, profile)
         for tile, settings in tiles.items():
             memory = Containers(sim=sim if tile == next(iter(tiles)) else None)  # the same ones for every tile
-            profile_inputs(network, profile, memory)
-            layers = list(run_network(network, x, sim=sim, tile=tile, tile_settings=settings, memory=memory))
+            profile_inputs(network, profile[:CONTAINERS], memory)
+            through = {"tile": tile, "tile_settings": settings, "memory": memory, "precisions": precisions}
+            layers = list(run_network(network, x, sim=sim, **through))
             rows.append(
                 {
                     "network": kind,
@@ -76,6 +83,7 @@ def runs(found, x, profile, *, sim="verilator", tiles=TILES):
                     "cycles": sum(layer.cycles for layer in layers),
                     "plain_bits": memory.plain,
                     "container_bits": memory.packed,
+                    "precisions": precisions,
                 }
             )
             print(f"{kind}, {tile}: {rows[-1]['cycles']:,} cycles, every result and the model equal", flush=True)
@@ -83,7 +91,7 @@ def runs(found, x, profile, *, sim="verilator", tiles=TILES):
 
 
 def markdown(rows):
-    """The rows as a table."""
+    """The rows as a table, and the precisions of layers as another."""
     baseline = {row["network"]: row["cycles"] for row in rows if row["tile"] == "parallel_tile"}
     lines = ["| network | golden, test images | tile | cycles of an image | of the parallel tile's | traffic in containers |"]
     lines.append("|---|---:|---|---:|---:|---:|")
@@ -92,4 +100,8 @@ def markdown(rows):
         lines.append(
             f"| {row['network']} | {row['test']:.2%} | `{row['tile']}` | {row['cycles']:,} | {share:.2f} x faster | {traffic:.0%} |"
         )
+    layers = list(rows[0]["precisions"])
+    lines += ["", f"| precision of a layer's inputs, bits | {' | '.join(layers)} |", "|---|" + "---:|" * len(layers)]
+    for kind, precisions in {row["network"]: row["precisions"] for row in rows}.items():
+        lines.append(f"| {kind} | {' | '.join(str(precisions[layer]) for layer in layers)} |")
     return "\n".join(lines) + "\n"

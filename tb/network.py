@@ -8,14 +8,16 @@ from golden.errors import InputError
 from golden.formats import Integer, Minifloat, PowerOfTwo, fitting
 from golden.gemm import bound
 from golden.mac import MacSpec, finish
+from golden.network import BATCH
 from golden.operations import GemmOperation
+from golden.precision import check_precision, group_precision
 from rtl.bitserial import SerialGemm
 from rtl.targets import TARGETS, target
 from tb.arrays import USES, array_layer, gemm_target, without_unit
 from tb.cases import Failure
 from tb.memory import run
 
-__all__ = ["LayerRun", "profile_inputs", "run_network"]
+__all__ = ["LayerRun", "profile_inputs", "profile_precisions", "run_network"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,10 +95,11 @@ def integers_of(fmt):
     raise InputError(f"bit-serial tiles multiply integers, not weights of {fmt}")
 
 
-def tile_layer(name, call, settings):
+def tile_layer(name, call, settings, precision=None):
     """Parameters and operands with which the tile `name` multiplies a layer's matrices.
 
     A layer of a single window runs on a tile of the same size whose columns have weights of their own, if there is one.
+    A tile that is told the layer's precision is told `precision`, by default the width of the format.
     """
     spec, make = call.spec, TARGETS[name].make
     if not isinstance(spec.a, Integer):
@@ -109,7 +112,7 @@ def tile_layer(name, call, settings):
     if len(call.a) == 1:
         dense = {"dense": 1, "groups": 1, "run_ahead": 0}
         settings |= {key: value for key, value in dense.items() if key in make.parameters()}
-    return settings, target(name).engine(**settings).operands_of(call.a, call.w)
+    return settings, target(name).engine(**settings).operands_of(call.a, call.w, precision)
 
 
 def is_tile(name):
@@ -117,20 +120,23 @@ def is_tile(name):
     return name is not None and issubclass(target(name).make, SerialGemm)
 
 
-def run_network(network, x, sim="verilator", rows=8, cols=8, lanes=16, tile=None, tile_settings=None, memory=None):
+def run_network(
+    network, x, sim="verilator", rows=8, cols=8, lanes=16, tile=None, tile_settings=None, memory=None, precisions=None
+):
     """Run the network on `x` [N, ...], its matrix multiplications and requantisations in Verilog: a `LayerRun` each.
 
     Arrays have `rows` and `cols`; requantisations `cols` lanes, MAC trees `lanes`, or as many as a sum in FP32 says.
     With `tile`, the name of a target like ``stripes``, all matrix multiplications run on that, with its parameters
     `tile_settings`; bias and rounding behind them are then golden's. The inputs and the weights of such layers come
-    through ``memory(integers, format, name)``, if that is given, like a `tb.containers.Containers`. Each layer gets golden's activations, which are
-    the Verilog's, as every layer's results are compared before the next one runs. What lies between (pooling,
-    reshaping, addition, requantisation to minifloats) is golden's.
+    through ``memory(integers, format, name)``, if that is given, like a `tb.containers.Containers`. A layer's
+    activations have as many bits as `precisions`, like those of `profile_precisions`, or else their format has. Each
+    layer gets golden's activations, which are the Verilog's, as every layer's results are compared before the next one
+    runs. What lies between (pooling, reshaping, addition, requantisation to minifloats) is golden's.
 
     Raises
     ------
     InputError
-        If no target suits a layer, or the simulator is not there.
+        If no target suits a layer, its activations need more bits than its precision, or the simulator is not there.
     Failure
         If a result differs from the network's tensor, or a cycle count from the model; that layer is not yielded.
     """
@@ -143,7 +149,8 @@ def run_network(network, x, sim="verilator", rows=8, cols=8, lanes=16, tile=None
         if isinstance(operation, GemmOperation):
             if is_tile(name := step.node.target if tile is None else tile):
                 formats = [network.tensors[source].format for source in step.node.inputs]
-                yield run_tile(step, operation, name, sim, tile_settings or {}, formats, memory)
+                precision = (precisions or {}).get(step.node.name)
+                yield run_tile(step, operation, name, sim, tile_settings or {}, formats, memory, precision)
             elif isinstance(operation.spec, MacSpec):
                 yield run_tree(step, operation, sim, lanes)
             else:
@@ -158,7 +165,7 @@ def run_network(network, x, sim="verilator", rows=8, cols=8, lanes=16, tile=None
         raise InputError(f"{name} runs {step.node.name} with another node of the same input, which is not there")
 
 
-def run_tile(step, operation, name, sim, settings, formats, memory):
+def run_tile(step, operation, name, sim, settings, formats, memory, precision):
     """A convolution's or dense layer's matrix multiplication on a tile of serial inner-product units."""
     inputs = step.inputs
     if memory is not None:
@@ -166,7 +173,9 @@ def run_tile(step, operation, name, sim, settings, formats, memory):
     call = operation.lower(*inputs)
     if memory is not None:
         call = replace(call, w=memory(call.w.T, call.spec.w, f"weights of {step.node.name}").T)
-    settings, operands = tile_layer(name, call, settings)
+    if precision is not None:
+        check_precision(call.a, call.spec.a.signed, precision, f"input of {step.node.name}")
+    settings, operands = tile_layer(name, call, settings, precision)
     results, cycles = run(name, settings, operands, sim)
     y, spec = results["y"], call.spec
     if isinstance(spec, MacSpec):
@@ -204,6 +213,16 @@ def profile_inputs(network, x, memory):
         if isinstance(network.operations[step.node.name], GemmOperation):
             for source, found in zip(step.node.inputs, step.inputs, strict=True):
                 memory.profile(np.moveaxis(found, 1, -1), network.tensors[source].format, f"input of {step.node.name}")
+
+
+def profile_precisions(network, x):
+    """Bits of the activations of each matrix multiplication for `x` [N, ...], all of a layer together: {name: int}."""
+    found = {}
+    for first in range(0, len(x), BATCH):
+        for layer in network.gemms(x[first : first + BATCH]):
+            ends = np.array([layer.a.min(), layer.a.max()])  # no other value needs more bits
+            found[layer.name] = max(found.get(layer.name, 1), int(group_precision(ends, layer.spec.a.signed)))
+    return found
 
 
 def run_gemm(name, nodes, sim, rows, cols):

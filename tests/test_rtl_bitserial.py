@@ -84,7 +84,14 @@ def test_beats_of_stripes():
     assert signed.tolist() == first * 2 + second * 2 and p.tolist() == [[5]] * 4
     assert w.tolist() == [[1, 7], [13, 0], [8, 2], [0, 0]] * 2
     assert beats["a"].last.tolist() == beats["w"].last.tolist() == [False, True] * 4
-    assert STRIPES.operands_of(A, W)["p"] == 6 and STRIPES.operands_of(A[:2], W)["p"] == 3
+
+
+def test_the_precision_of_stripes_is_not_looked_for_in_the_activations():
+    """All bits of the format, or those that the layer is known to have, which the activations must not exceed."""
+    assert STRIPES.operands_of(A, W)["p"] == STRIPES.operands_of(A[:2], W)["p"] == 6
+    STRIPES.check(STRIPES.operands_of(A[:2], W, 3))
+    with pytest.raises(InputError, match="a holds 31, which needs 6 bits; its precision is 3"):
+        STRIPES.check(STRIPES.operands_of(A, W, 3))
 
 
 def test_planes_of_loom():

@@ -1,7 +1,10 @@
 """Tiles at the ends of their parameters' ranges and of the papers' size, simulated; benches cover the registry's."""
 
+import resource
+
 import numpy as np
 import pytest
+from gateware import complaints
 
 from rtl.generate import generate
 from rtl.targets import TARGETS
@@ -30,19 +33,41 @@ def test_a_tile_at_the_ends_of_its_ranges(name, settings):
             run(name, settings, engine.stimulus(rng, **sizes), sim="icarus", stalls=stalls)  # compares, cycles too
 
 
+SECONDS = 60  # for the Verilog of a tile of the papers' size
 LARGE = {"lanes": 16, "filters": 16, "windows": 16, "a": "uint16", "w": "int16", "acc_width": 48}
 PAPERS = [
     ("parallel_tile", {}),
+    ("stripes", {}),
     ("dynamic_stripes", {"groups": 16, "run_ahead": 1}),
     ("loom", {"dense": 1, "s": 4}),
 ]
+
+
+def large(name, more):
+    """Parameters of the paper's size, as far as the target has them."""
+    return {key: value for key, value in (LARGE | more).items() if key in TARGETS[name].make.parameters()}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "more"), PAPERS, ids=lambda part: str(part).replace(" ", ""))
+def test_verilog_of_sixteen_by_sixteen_by_sixteen_is_clean_within_a_minute(name, more, tmp_path):
+    """Processor time, since the machine may be busy."""
+
+    def spent():
+        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return sum(part.ru_utime + part.ru_stime for part in used)
+
+    row, start = TARGETS[name], spent()
+    verilog, _ = generate(row, row.engine(**large(name, more)))
+    assert spent() - start < SECONDS
+    assert complaints(verilog, name, tmp_path) == ""
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(("name", "more"), PAPERS, ids=lambda part: str(part).replace(" ", ""))
 def test_a_tile_of_sixteen_by_sixteen_by_sixteen(name, more):
     """Two tiles of each, more than a thousand products a sum."""
-    settings = {key: value for key, value in (LARGE | more).items() if key in TARGETS[name].make.parameters()}
+    settings = large(name, more)
     engine = TARGETS[name].engine(**settings)
     operands = engine.stimulus(np.random.default_rng(1), m=2 * engine.shape.rows, k=1040, n=engine.shape.cols)
     run(name, settings, operands)  # compares with golden, cycles too

@@ -21,7 +21,8 @@ def row(kind, cycles, weights, activations):
 
 
 CYCLES = {"parallel": 100, "loom_parallel": 1600, "stripes": 50, "of_layer": 48, "of_value": 20, "of_group": 25}
-CYCLES |= {"of_tile": 40, "dynamic": 60, "loom_of_value": 300, "loom_of_group": 350, "loom_of_tile": 500, "loom_1": 600}
+CYCLES |= {"of_tile": 40, "dynamic": 60, "ahead_16_4": 45, "loom_of_value": 300, "loom_of_group": 350}
+CYCLES |= {"loom_of_tile": 500, "loom_1": 600}
 
 
 def test_totals_are_sums_with_the_activations_of_one_image():
@@ -54,11 +55,13 @@ def test_causes():
     activations = found["activations_8", "8"]
     assert activations["ours"] == activations["all"] == 100 / 60
     assert activations["limits"] == {"data": 5, "group": 4, "synchronisation": 2.5, "overhead": 100 / 60}
+    assert activations["ahead"] == 100 / 45
     assert activations["cause"] == "overhead"  # 1.67, where tiles alone would give 2.5, above 1.82
     assert (found["both_8", "8"]["ours"], found["both_8", "8"]["cause"]) == (1600 / 600, "overhead")
     assert (found["stripes_micro", "16p"]["ours"], found["stripes_micro", "16p"]["cause"]) == (2, None)
     assert found["stripes_cal", "16p"]["cause"] == "data"  # 100 / 48 is below 2.24
     over = found["dynamic_over_stripes", "16p"]
     assert (over["ours"], over["limits"]["synchronisation"], over["cause"]) == (50 / 60, 48 / 40, "synchronisation")
+    assert over["ahead"] == 50 / 45 and "ahead" not in found["loom", "16p"]
     assert found["loom", "16p"]["limits"]["group"] == 1600 / 350
     assert found["loom", "16p"]["cause"] == "synchronisation"

@@ -1,5 +1,6 @@
 """studies.dpred, its pages and pictures: the whole study on networks of two small layers."""
 
+import copy
 import json
 import re
 
@@ -11,8 +12,9 @@ from golden.layer_tables import Row
 from studies.dpred import drained, study
 from studies.dpred_pictures import NAMES
 from studies.dpred_report import write
+from studies.dpred_tables import beside, unbearable, waiting
 from studies.layers import Layer
-from studies.profile import same_choices
+from studies.profile import agreement, same_choices
 
 REAL = ("lenet", "lenet_pruned", "ocr_detection", "ocr_direction", "ocr_recognition")
 ROWS = [Row(name="a", kind="conv", n=3, m=20, k=3, h=8, w=8), Row(name="b", kind="dense", n=90, m=30)]
@@ -76,6 +78,8 @@ def test_figures_of_layers(made):
         assert row["16p"]["traffic"]["weights"]["uncompressed"] == row["16"]["traffic"]["weights"]["uncompressed"]
         assert row["8"]["cycles"]["of_value"] < row["8"]["cycles"]["of_group"] <= row["8"]["cycles"]["of_tile"]
     assert network["agreement"]["16p"] >= 0.99
+    inputs = {(name, "a"): 8 for name in widths}
+    assert network["agreement"]["8a"] == agreement(Small(0), same_choices, inputs)
     both = network["totals"]["8"]["traffic"]["both"]
     assert both["values"] == 24 * 180 + 20 * 9 + 500 + 720 * 2 + 50
     tables = found["tables"]
@@ -88,6 +92,15 @@ def test_filling_and_draining_are_a_few_cycles():
     for row in drained(Small(0))[::2]:
         for name, cycles in row["exact"].items():
             assert 0 < cycles - row["busy"][name] <= 20
+
+
+def test_a_network_that_does_not_bear_8_bits_is_marked(made):
+    found = copy.deepcopy(made[0])
+    assert beside(found).count("\\* |") == 0 and unbearable(found) == "All networks keep most of their decisions."
+    found["networks"]["ocr_recognition"]["agreement"] |= {"8": 0.425, "8a": 0.743}
+    marked = [row for row in beside(found).splitlines() if row.endswith(" \\* |")]
+    assert len(marked) == 3 and all("| 8 bits |" in row for row in marked)
+    assert "OCR recognition keeps 42.5 % of its decisions, and 74.3 % with its weights" in unbearable(found)
 
 
 def test_pages_have_every_figure(made):
@@ -106,6 +119,14 @@ def test_pages_have_every_figure(made):
     assert f"| OCR recognition | 8 bits | both | {shares} |" in text
     assert all(f"| {NAMES[name]} |" in text for name in (*REAL, "alexnet", "resnet34"))
     assert layers.count("\n| ") == 1 + 3 * len(REAL) + 1
+    row = found["networks"]["lenet"]["layers"][0]
+    weights, cycles = row["16"]["traffic"]["weights"], row["16"]["cycles"]
+    shares = [weights["static"], weights["zero_flag"], *(weights[code]["16"] for code in ("dpred", "dpred_zeros"))]
+    whole = weights["uncompressed"]
+    assert f"| {' '.join(f'{100 * bits / whole:.0f}' for bits in shares)} " in layers
+    assert f"| {cycles['parallel'] / cycles['stripes']:.2f} {cycles['parallel'] / cycles['dynamic']:.2f} " in layers
+    ahead = found["networks"]["ocr_detection"]["claims"][7]["ahead"]
+    assert f", ahead {ahead:.2f}" in text and f"convolutions, of the bound of groups of 16: {waiting(found)}" in text
     drawn = re.findall(r"\((dpred-\w+\.png)\)", text)
     assert drawn == ["dpred-traffic.png", "dpred-groups.png", "dpred-widths.png", "dpred-speed.png"]
     assert all((folder / name).stat().st_size > 10_000 for name in drawn)

@@ -20,7 +20,7 @@ def test_a_large_tile_is_composed_of_small_ones_and_checked():
 
 
 def test_speed_stands_beside_area_and_energy():
-    rows = areas(OPERANDS, SMALL)
+    rows = areas(OPERANDS, 3, SMALL)
     parallel, stripes = rows
     assert parallel["macs"] == stripes["macs"] == 6
     assert parallel["cycles"] == 2 * 2 + 4 and stripes["cycles"] == 2 * 3 + 4  # two windows of two passes; one tile of two

@@ -8,9 +8,10 @@ import pytest
 from golden.builder import Builder
 from golden.errors import InputError
 from golden.formats import Codebook, parse
+from golden.precision import group_precision
 from golden.requant import RequantSpec, fold_affine, fold_sign
 from tb.cases import Failure
-from tb.network import run_network, tree_layer, tree_target
+from tb.network import profile_precisions, run_network, tree_layer, tree_target
 
 
 def small_network(rng):
@@ -280,9 +281,25 @@ def test_layers_run_on_a_bit_serial_tile(name):
     assert conv.settings.items() >= {"a": "uint8", "w": "int2"}.items() and dense.settings["w"] == "int8"
     assert ("dense" in dense.settings) == (name != "parallel_tile") and "dense" not in conv.settings
     assert conv.cycles == conv.model and dense.cycles == dense.model
-    if name == "stripes":  # 22 rows of tiles by 3 of 3 passes, 5 bits
-        assert conv.tiles == 66 and conv.cycles == 66 * 3 * 5 + 5
+    if name == "stripes":  # 22 rows of tiles by 3 of 3 passes, all 8 bits of the format
+        assert conv.tiles == 66 and conv.cycles == 66 * 3 * 8 + 5
         assert conv.utilisation == pytest.approx(64 * 9 * 5 / (conv.cycles * 3))
+
+
+def test_layers_run_at_the_precisions_of_a_profile():
+    """What is run may need less than the profile's images, and no more."""
+    rng = np.random.default_rng(1)
+    network = small_network(rng)
+    x = rng.integers(0, 32, (40, 1, 8, 8), dtype=np.uint8)
+    x[0] //= 8
+    tile = {"tile": "stripes", "tile_settings": TILES["stripes"], "precisions": profile_precisions(network, x)}
+    [flat] = [step.output for step in network.steps(x) if step.node.name == "flat"]
+    assert tile["precisions"] == {"conv": 5, "dense": group_precision(flat.ravel(), True)}
+    conv, _, dense = run_network(network, x[:1], sim="icarus", **tile)
+    assert conv.cycles == conv.model == 66 * 3 * 5 + 5
+    assert tile["precisions"]["dense"] < 8 and dense.cycles == dense.model
+    with pytest.raises(InputError, match="^input of conv holds 3[0-9], which needs 6 bits; its precision is 5$"):
+        next(run_network(network, x[:1] | 32, sim="icarus", **tile))
 
 
 @pytest.mark.parametrize(("formats", "attributes"), [(TREES[0][0], {}), (TREES[1][0], {"relu": True}), (("int1", "int1", "int8", "int8"), {})])
@@ -329,7 +346,7 @@ def test_what_a_tile_cannot_run_is_refused():
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("name", "bits"), [("stripes", 8), ("loom", 8 * 8)])
+@pytest.mark.parametrize(("name", "bits"), [("stripes", 8), ("dynamic_stripes", 8), ("loom", 8 * 8)])
 def test_a_layer_of_lenet_on_a_tile_of_sixteen_by_sixteen_by_sixteen(name, bits):
     """Its second convolution: 64 windows, 500 products, 50 filters."""
     rng = np.random.default_rng(1)
