@@ -121,7 +121,7 @@ def test_quantised_networks_are_pruned_by_their_weights_in_full_precision():
         integers, _ = stage.weights.integers(stage.weight.detach())
         assert integers.any() and not integers[stage.weight == 0].any()
     with pytest.raises(InputError, match="layer conv1 must multiply by its weights as they are: prune before"):
-        train(replace(recipe, pruning=Pruning(method="energy")), data, start, progress=False)
+        METHODS["energy"](found.model, data.train.images[torch.arange(4)], {"conv1": 0.5}, {}, None)
 
 
 def test_pruned_weights_can_be_shared_and_exported():
