@@ -9,7 +9,7 @@ from float_networks import SHAPES, SMALL, TorchNetwork, drawn
 
 import golden.dlac_networks as networks
 from golden.errors import InputError
-from golden.dlac_bounds import Bounds
+from golden.dlac_bounds import Bounds, choices
 from golden.dlac_networks import Shape, logits, ternary, training_step
 from golden.dlac_steps import Steps
 from golden.formats import parse
@@ -55,21 +55,6 @@ def small(seed):
     return SMALL, drawn(FP32, rng), x, rng.integers(3, size=3)
 
 
-def choices(layers, parameters, x):
-    """What decides at each rectifier and maximum, in golden, as `TorchNetwork.forward` says it."""
-    _, kept = logits(Steps(FP32), layers, parameters, x)
-    found = []
-    for layer, saved in zip(layers, kept, strict=True):
-        if layer.threshold is not None:
-            found.append(np.moveaxis((saved.y > 0).reshape(len(x), *saved.size, -1), -1, 1))
-        if saved.place is not None:
-            (kh, kw), (sy, sx) = layer.pool.kernel, layer.pool.stride
-            oh, ow = saved.place.shape[2:]
-            y, at = divmod(saved.place, kw)
-            found.append((y + sy * np.arange(oh)[:, None]) * saved.size[1] + at + sx * np.arange(ow))
-    return found
-
-
 def test_a_training_step_of_lenet_is_torchs_within_the_bound():
     rng, data = np.random.default_rng(8), mnist().train
     parameters = drawn(FP32, rng, LENET_SHAPES)
@@ -77,7 +62,7 @@ def test_a_training_step_of_lenet_is_torchs_within_the_bound():
     (before, bound_before), (after, bound_after) = bounded(LENET, parameters, x, labels)
     network = TorchNetwork(LENET, parameters)
     expected, decided = network.step(x, labels, RATE)
-    assert all(np.array_equal(a, b) for a, b in zip(decided, choices(LENET, parameters, x), strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(decided, choices(LENET, logits(Steps(FP32), LENET, parameters, x)[1]), strict=True))
     assert abs(before - expected) <= bound_before < 2e-3
     assert abs(after - network.step(x, labels, RATE)[0]) <= bound_after < 2e-3
     assert abs(before - after) > 50 * bound_after  # without the step the bound would be broken

@@ -24,8 +24,11 @@ def test_schemes_widen_and_teach():
     both = of(found, title("resnet8", "WRPN + Apprentice", NARROW))
     widths = [row.m for row in topology(both.network).rows]
     assert widths == [16, 16, 16, 16, 16, 32, 32, 10] and [row.m for row in topology(base.network).rows][:4] == [8, 8, 8, 16]
-    assert both.distillation.scheme == "B" and both.teacher.seed == 0 and len(topology(both.teacher.network).rows) == 20
-    every = of(found, title("resnet8", "WRPN, all filters", NARROW))
+    assert both.distillation.scheme == "C" and both.teacher.seed == 0 and len(topology(both.teacher.network).rows) == 20
+    assert both.start == of(found, title("resnet8", "WRPN + Apprentice", WIDE)) and both.start.distillation.scheme == "B"
+    assert narrow.start == base and narrow.distillation is None and base.start is None
+    assert (base.epochs, narrow.epochs) == (15, 15)
+    every = of(found, title("resnet8", "WRPN, all filters, + Apprentice", NARROW))
     assert [row.m for row in topology(every.network).rows] == [16, 16, 16, 32, 32, 64, 64, 10]
     assert len({trial.recipe.teacher for trial in found} - {None}) == 1
 
@@ -54,15 +57,16 @@ def test_claims_are_differences_seed_by_seed():
     names |= {"WRPN + Apprentice": ([0.9, 0.9], [0.92, 0.81]), "WRPN, all filters, + Apprentice": ([0, 0], [0.89, 0.8])}
     found = claim(rows(**names), "n")
     assert found["WRPN + Apprentice"]["runs"] == pytest.approx([0.02, 0.01])
-    assert found["epochs"] == {"baseline": 3, "Apprentice": 2}
+    assert found["epochs"] == [{"baseline": 2, "Apprentice": 2}, {"baseline": 3, "Apprentice": 2}]
     text = claimed(found)
     assert "are +1.50 points (standard error 0.50) from it: not below" in text
     assert "are -0.50 points (standard error 0.50) from it: below" in text
-    assert "after epoch 3, is reached with a teacher after epoch 2." in text
+    assert "of floats, after epoch 2, is reached with a teacher after epoch 2; that of narrow numbers" in text
+    assert text.endswith("is reached with a teacher after epoch 2.")
 
 
 def test_the_page_from_a_few_images(monkeypatch, tmp_path):
-    small = Scale(data=HALVED, teacher="resnet8", epochs=3, batch=32, flip=False)
+    small = Scale(data=HALVED, teacher="resnet8", epochs=3, tuned=2, batch=32, flip=False)
     found, page = made(monkeypatch, schemes, small, [0], tmp_path)
     assert len(found["rows"]) == 10 and (tmp_path / "schemes.png").exists()
     narrow = [row for row in found["rows"] if tuple(row["bits"]) == NARROW]
