@@ -4,6 +4,7 @@ from pathlib import Path
 
 from golden.errors import replacing
 from quant.plots import picture
+from studies.ristretto import HELD_OUT, LONGER, THEIRS, TUNING
 from studies.tables import counted, mean, percent, table
 
 __all__ = ["markdown", "pictures", "write"]
@@ -129,10 +130,11 @@ def markdown(study):
         "from a folder of it: `python -m studies ristretto --cifar FOLDER`.",
         "## Tables 4.1, 5.2, 6.1 and 7.1: tuned networks",
         tuned(study),
-        "Tuned with shadow weights: *their way*, seed 0 of the first base alone, with weights rounded stochastically and float outputs, by "
-        "Adam, two epochs; ours with weights and outputs rounded as the hardware does, two epochs of AdamW whose rate "
-        "falls to 0. The epoch is chosen on held-out images, 0 if none is better; untuned networks are the same before. *Asked "
-        "for* are the published accuracies of dynamic fixed point, and of the others 0.1 less than their own float network's.",
+        "Tuned with shadow weights: *their way*, seed 0 of the first base alone, with weights rounded stochastically and "
+        f"float outputs, by Adam, {counted(THEIRS.epochs, 'epoch')}; ours with weights and outputs rounded as the hardware "
+        f"does, by AdamW whose rate falls to 0, {counted(LONGER.epochs, 'epoch')} in table 5.2 and "
+        f"{counted(TUNING.epochs, 'epoch')} elsewhere. Epochs, 0 if none is better, and formats are chosen on {HELD_OUT:,} "
+        "held-out images; untuned networks are the same before. *Asked for* are the published accuracies of dynamic fixed point, and of the others 0.1 less than their own float network's.",
         "## Table 5.1: one part at a time",
         parts(study),
         "Seed 0, untuned. What the thesis leaves in floating point has 16 bits here.",

@@ -26,14 +26,15 @@ class Job:
     source : tuple
         ``(network, base, seed)`` of `quant.recipes.recipe`, or ``("cifar10", folder, seed)``.
     plan : Plan
-    subset : int or None
-        Test images that are run; all by default.
+    held_out, test : int or None
+        The first so many images on which formats and epochs are chosen, and which are run in the end; all by default.
     """
 
     name: str
     source: tuple
     plan: object
-    subset: int | None = None
+    held_out: int | None = None
+    test: int | None = None
 
 
 def modules():
@@ -78,9 +79,9 @@ def work(job, build):
 
     began = time.perf_counter()
     graph, dataset = network(job.source, build)
-    if job.subset is not None:
-        dataset = dataclasses.replace(dataset, test=dataset.test[: job.subset])
-    decides = [job.name, dataclasses.asdict(job.plan), digest(graph), dataset.digest, job.subset, code_hash(modules())]
+    few = {"held_out": job.held_out, "test": job.test}
+    dataset = dataclasses.replace(dataset, **{part: getattr(dataset, part)[:count] for part, count in few.items()})
+    decides = [job.name, dataclasses.asdict(job.plan), digest(graph), dataset.digest, few, code_hash(modules())]
     decides += [*KEPT, "seconds"]
     key = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
     path = Path(build) / "studies" / f"{key}.json"

@@ -135,7 +135,8 @@ def results(found, scale):
         row |= {"cost": compute_cost(net, *bits), "curve": convergence(every)}
         rows.append(row)
     made = {"title": scale.data.title, "epochs": scale.epochs, "tuned": scale.tuned}
-    made |= {"teacher": scale.teacher, "width": scale.width, "rows": rows, "claims": [claim(rows, name) for name in scale.networks]}
+    made |= {"teacher": scale.teacher, "width": scale.width, "rows": rows}
+    made["claims"] = [claim(rows, name) for name in scale.networks]
     return made | {"flip": scale.flip, "shift": scale.shift, "memory": footprints.results()}
 
 

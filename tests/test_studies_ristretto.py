@@ -10,7 +10,7 @@ from quant.rules import SCHEMES
 from rtl.targets import target
 from studies.areas import TREES
 from studies.published import TABLE_5_1
-from studies.ristretto import CIFAR, FAMILIES, GROUPS, PARTS, TUNED, cifar, jobs, study
+from studies.ristretto import CIFAR, FAMILIES, GROUPS, PARTS, TUNED, TUNING, cifar, jobs, study
 from studies.ristretto_report import markdown, write
 
 AREA = {
@@ -133,7 +133,7 @@ def test_the_rows_of_cifar_10(monkeypatch, tmp_path):
     assert len(asked) == len({(job.source, job.name) for job in asked}) == 2 * (2 * len(CIFAR) + len(GROUPS) * len(PARTS))
     plans = {job.name: job.plan for job in asked}
     assert plans["dynamic fixed point 8/8/8"].widths == {"outputs": 8, "conv": 8, "dense": 8}
-    assert plans["fixed point, 16 bits"].tuning is None and plans["fixed point, 16 bits, tuned"].tuning == studies.ristretto.TUNING
+    assert plans["fixed point, 16 bits"].tuning is None and plans["fixed point, 16 bits, tuned"].tuning == TUNING
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
     assert {len(row) for row in rows} == {6}
     untuned, tuned = (0.91 + 0.001 * len(name) for name in ("fixed point, 16 bits", "fixed point, 16 bits, tuned"))

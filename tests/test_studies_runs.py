@@ -53,12 +53,12 @@ def test_a_job_is_made_once(calls, tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"name": "dfp 8"}, {"source": ("lenet_caffe", "sgd", 1)}, {"plan": Plan(scheme="minifloat")}, {"subset": 7}],
+    [{"name": "dfp 8"}, {"source": ("lenet_caffe", "sgd", 1)}, {"plan": Plan(scheme="minifloat")}, {"held_out": 9}, {"test": 7}],
 )
 def test_whatever_decides_makes_another(calls, tmp_path, change):
     work(job(), tmp_path)
     work(job(**change), tmp_path)
-    assert len(calls) == 2 and calls[1][1] == change.get("subset", 40)
+    assert len(calls) == 2 and calls[1][1] == change.get("test", 40)
     assert len(list((tmp_path / "studies").glob("*.json"))) == 2
 
 
