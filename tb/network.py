@@ -123,9 +123,9 @@ def run_network(network, x, sim="verilator", rows=8, cols=8, lanes=16, tile=None
     Arrays have `rows` and `cols`; requantisations `cols` lanes, MAC trees `lanes`, or as many as a sum in FP32 says.
     With `tile`, the name of a target like ``stripes``, all matrix multiplications run on that, with its parameters
     `tile_settings`; bias and rounding behind them are then golden's. The inputs and the weights of such layers come
-    through ``memory(integers, format, name)``, if that is given, like a `tb.containers.Containers`. Each layer gets golden's activations, which are
-    the Verilog's, as every layer's results are compared before the next one runs. What lies between (pooling,
-    reshaping, addition, requantisation to minifloats) is golden's.
+    through ``memory(integers, format, name)``, if that is given, like a `tb.containers.Containers`. Each layer gets
+    golden's activations, which are the Verilog's, as every layer's results are compared before the next one runs. What
+    lies between (pooling, reshaping, addition, requantisation to minifloats) is golden's.
 
     Raises
     ------
