@@ -1,7 +1,9 @@
 """The MAC tree in FP32: exact products, a tree of floating-point adders, a running sum, the bias and one rounding."""
 
 from dataclasses import dataclass
+from functools import cache
 
+import numpy as np
 from amaranth import Cat, ClockSignal, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -15,7 +17,7 @@ from rtl.mac import scaled
 from rtl.rounding import narrowed
 from rtl.tree import Tree, control_flip_flops, joined, result_width
 
-__all__ = ["FP32", "FloatLane", "FloatTree", "FloatWidths", "exact_product"]
+__all__ = ["FP32", "FloatLane", "FloatTree", "FloatWidths", "exact_product", "kept_bits", "places", "spread"]
 
 FP32 = Float(8, 23, "ieee")
 
@@ -39,6 +41,40 @@ def positive(m, found, name):
     number = Signal(len(x), name=f"{name}_magnitude")
     m.d.comb += number.eq(((x ^ sign.replicate(len(x))) + sign)[: len(x)])
     return type(found)(number, sign, found.shift, found.offset, len(x) - 1)
+
+
+def some_products(a, w):
+    """Products of formats in float32, among which two bits of a code differ if they do for any: all, or all exponents."""
+    x, y = (fmt.values().astype(np.float64) for fmt in (a, w))
+    if len(x) * len(y) <= 1 << 16:
+        found = np.multiply.outer(x, y)
+    else:
+        ends = [[end(np.abs(values[values != 0])) for values in (x, y)] for end in (np.min, np.max)]
+        low, high = (np.frexp(p * q)[1] - 1 for p, q in ends)
+        significands = np.append(1.0, 1 + np.ldexp(1.0, -np.arange(1, product_bits(a, w))))
+        found = np.multiply.outer([-1.0, 1.0], np.ldexp(significands[:, None], np.arange(low, high + 1)))
+    return np.append(np.ldexp(found, a.exponent + w.exponent), 0).astype(np.float32)
+
+
+@cache
+def places(a, w):
+    """Of each bit of a product's code its place among those that are kept, None if it is 0 in all products.
+
+    A code is sign, exponent field of FP32, and `product_bits` less 1 of mantissa. Bits that are equal in all products
+    are kept once: synthesis would find out, and there would be fewer registers than stated.
+    """
+    bits = product_bits(a, w) + FP32.exponent_bits
+    codes = (some_products(a, w) + np.float32(0)).view(np.uint32) >> np.uint32(FP32.width - bits)  # + 0: of which no sign
+    kept, found = {}, []
+    for i in range(bits):
+        column = codes >> np.uint32(i) & 1
+        found.append(kept.setdefault(column.tobytes(), len(kept)) if column.any() else None)
+    return tuple(found)
+
+
+def kept_bits(a, w):
+    """Bits of a product that are kept."""
+    return 1 + max(place for place in places(a, w) if place is not None)
 
 
 def normal(m, found, exponent, name):
@@ -69,19 +105,27 @@ def whole(code):
     return Cat(Const(0, FP32.width - len(code)), code)
 
 
+def spread(code, a, w):
+    """The code of FP32 of a product's kept bits."""
+    return whole(Cat(Const(0, 1) if place is None else code[place] for place in places(a, w)))
+
+
 def exact_product(m, a, w, x, y):
-    """The product of codes x and y of formats a and w, exact: sign, exponent field of FP32, `product_bits` less 1 of mantissa."""
+    """The product of codes x and y of formats a and w, exact: the bits of its code that `places` keeps."""
     x, y = (positive(m, scaled(fmt, code), what) for fmt, code, what in ((a, x, "a"), (w, y, "w")))
-    return normal(m, x.times(m, y), a.exponent + w.exponent, "exact")
+    code = normal(m, x.times(m, y), a.exponent + w.exponent, "exact")
+    kept = [[] for _ in range(kept_bits(a, w))]
+    for bit, place in zip(code, places(a, w), strict=True):
+        kept[place or 0].append(bit)  # what is 0 joins the lowest, so that every bit is read
+    return Cat(Cat(bits).any() for bits in kept)
 
 
 class FloatLane(wiring.Component):
-    """A product a cycle, exact and registered: sign, exponent field of FP32, and as many mantissa bits as it has."""
+    """A product a cycle, exact and registered: see `places`."""
 
     def __init__(self, *, a, w):
         self.formats = a, w
-        bits = product_bits(a, w) + FP32.exponent_bits
-        super().__init__({"a": In(a.width), "w": In(w.width), "product": Out(bits)})
+        super().__init__({"a": In(a.width), "w": In(w.width), "product": Out(kept_bits(a, w))})
 
     def elaborate(self, platform):
         m = Module()
@@ -99,11 +143,6 @@ class FloatWidths:
     lanes: int
 
     @property
-    def lane(self):
-        """A product."""
-        return product_bits(self.spec.a, self.spec.w) + FP32.exponent_bits
-
-    @property
     def flip_flops(self):
         """All registers."""
         found = []
@@ -112,7 +151,7 @@ class FloatWidths:
             found.append(bits)
             return bits
 
-        nodes = [register(self.lane) for _ in range(self.lanes)]
+        nodes = [register(kept_bits(self.spec.a, self.spec.w)) for _ in range(self.lanes)]
         joined(nodes, lambda x, y, name: register(FP32.width), lambda x, name: register(x))
         control = control_flip_flops(mac_tree_latency(self.lanes, self.spec.accumulate))
         return sum(found) + 2 * FP32.width + result_width(self.spec) + control
@@ -136,10 +175,10 @@ class FloatTree(Tree):
         super().__init__(spec=spec, lanes=lanes, blocks={"lane": FloatLane(a=spec.a, w=spec.w), "adder": FloatAdder(FP32)})
 
     def added(self, m, x, y, run, name):
-        """``x + y``, a cycle later."""
+        """``x + y``, codes of FP32, a cycle later."""
         total = Signal(FP32.width, name=f"sum_{name}")
         m.submodules[f"adder_{name}"] = place(
-            "adder", self.blocks["adder"], clk=ClockSignal(), run=run, x=whole(x), y=whole(y), total=total
+            "adder", self.blocks["adder"], clk=ClockSignal(), run=run, x=x, y=y, total=total
         )
         return total
 
@@ -150,14 +189,17 @@ class FloatTree(Tree):
                 m.d.sync += kept.eq(x)
             return kept
 
+        def node(x):  # a sum, or a product, which has fewer bits unless all are kept
+            return x if len(x) == FP32.width else spread(x, self.spec.a, self.spec.w)
+
         products = [lane["product"] for lane in self.lanes_of(m, "lane", run)]
-        beat = joined(products, lambda x, y, name: self.added(m, x, y, run, name), pass_on)
+        beat = joined(products, lambda x, y, name: self.added(m, node(x), node(y), run, name), pass_on)
         held = Signal(FP32.width, name="held")
-        total = self.added(m, beat, held, adds, "running")
+        total = self.added(m, node(beat), held, adds, "running")
         m.d.comb += held.eq(total & (~fresh).replicate(FP32.width))
         return total
 
     def results(self, m, run, total):
         bias = positive(m, scaled(self.spec.bias, self.p.payload.data.bias), "bias")
-        biased = self.added(m, total, normal(m, bias, self.spec.bias.exponent, "bias"), run, "with_bias")
+        biased = self.added(m, total, whole(normal(m, bias, self.spec.bias.exponent, "bias")), run, "with_bias")
         return narrowed(m, biased, FP32, self.spec.y, relu=self.spec.relu)

@@ -1,13 +1,14 @@
 """Parts of the MAC tree in FP32: exact products as floats, and the registers that they take."""
 
 import numpy as np
+import pytest
 from amaranth import Cat
 from gateware import clocked, elaborated
 from streaming import streamed
 
 from golden.formats import Minifloat, parse
 from golden.mac import MacSpec
-from rtl.float_tree import FP32, FloatLane, FloatTree, FloatWidths, exact_product, product_bits, whole
+from rtl.float_tree import FP32, FloatLane, FloatTree, FloatWidths, exact_product, kept_bits, places, product_bits, spread
 
 SPLITS = ("e4m3", "e5m2", "mini_e5m2", "mini_e4m3", "mini_e3m4", "mini_e2m5", "mini_e1m6")  # all of 8 bits that have a name
 PAIRS = [
@@ -44,15 +45,18 @@ def lane_results(a, w, x, y):
             found.append(ctx.get(lane.product))
 
     clocked(lane, bench)
-    assert len(whole(lane.product)) == 32
-    return (np.array(found, np.uint32) << np.uint32(32 - len(lane.product))).view(np.float32)
+    codes, kept = np.zeros(len(found), np.uint32), np.array(found, np.uint32)
+    for i, place in enumerate(reversed(places(a, w))):
+        if place is not None:
+            codes |= (kept >> np.uint32(place) & 1) << np.uint32(31 - i)
+    return codes.view(np.float32)
 
 
 def test_products_of_every_pair_of_codes_are_exact_floats():
     formats = [tuple(map(parse, names)) for names in PAIRS]
 
     def unit(m, x, y):
-        return Cat(whole(exact_product(m, a, w, x[: a.width], y[: w.width])) for a, w in formats)
+        return Cat(spread(exact_product(m, a, w, x[: a.width], y[: w.width]), a, w) for a, w in formats)
 
     x, y = (codes.ravel() for codes in np.meshgrid(np.arange(256), np.arange(256)))
     columns = streamed(unit, [8, 8], [FP32.width] * len(PAIRS), [x, y], copies=1)
@@ -64,8 +68,9 @@ def test_products_of_every_pair_of_codes_are_exact_floats():
         assert not found[known][wanted == 0].any(), (a.name, w.name)  # the adders may see no sign of 0
 
 
-def test_wide_products_are_exact_floats():
-    fmt, rng = parse("fp16"), np.random.default_rng(1)
+@pytest.mark.parametrize("name", ["fp16", "mini_e4m11"])
+def test_wide_products_are_exact_floats(name):
+    fmt, rng = parse(name), np.random.default_rng(1)
     codes = np.arange(1 << fmt.width)
     codes = codes[finite(fmt, codes)]
     x, y = rng.choice(codes, (2, 3000))
@@ -85,9 +90,25 @@ def test_a_product_has_the_bits_of_both_significands():
     assert all(found[x, y] == found[y, x] for x, y in found)
 
 
+def kept(*names):
+    """The bits of a product, and how many are kept."""
+    a, w = map(parse, names)
+    return len(places(a, w)), kept_bits(a, w)
+
+
+def test_bits_that_are_0_or_equal_in_all_products_are_kept_once():
+    assert kept("mini_e5m5", "mini_e5m5") == (20, 20)
+    assert kept("mini_e4m3", "mini_e4m3") == (16, 15)  # products are 2**-14 to 2**17: bits 5 and 6 of the field are equal
+    assert kept("mini_e4m11", "mini_e4m11") == (32, 31)  # which is found without all 2**32 products
+    assert kept("mini_e4m1", "mini_e4m1") == (12, 10)  # and of 1, 3/2 and 9/8 the middle bit is 0
+    assert kept("uint1", "int1") == (9, 1)  # 0 and -1
+    fmt = parse("mini_e4m3")
+    assert places(fmt, fmt)[7:] == (7, 8, 9, 10, 11, 12, 12, 13, 14)
+
+
 def test_an_odd_node_keeps_its_own_width():
     """Three lanes: a sum and a product that waits, then the sum of both; the running sum, and that with the bias."""
-    lane = 8 + 8  # sign, exponent and mantissa of a product of 8 significant bits
+    lane = 8 + 7  # sign, exponent and mantissa of a product of 8 significant bits; two bits of the exponent are equal
     registers = 3 * lane + (32 + lane) + 32 + 2 * 32 + 8  # the last the result
     control = 6 + 3 + 1
     assert FloatWidths(spec=spec(["mini_e4m3"] * 4), lanes=3).flip_flops == registers + control

@@ -3,6 +3,11 @@ import pytest
 from golden.errors import InputError
 from golden.formats import parse
 from golden.mac import MacSpec
+from rtl.targets import target
+from rtl.verilog import emit
+from synth.flow import map_design
+from synth.library import find
+from synth.netlist import registers
 from synth.trees import engine, tree_area
 
 
@@ -44,3 +49,11 @@ def test_narrow_numbers_take_less_area():
 def test_formats_beyond_the_trees_are_refused():
     with pytest.raises(InputError, match="^mac_tree_dfp: a must be of family Integer, up to 16 bits"):
         engine(spec("int20", "int4", "int16e-3", "int8"), 4)
+
+
+@pytest.mark.parametrize(("name", "lanes"), [("mini_e4m3", 1), ("mini_e4m1", 3)])
+def test_trees_of_fp32_adders_have_the_registers_they_state(name, lanes):
+    """Of products whose bits are not all different."""
+    built = target("mac_tree_minifloat").engine(lanes=lanes, accumulate="fp32", **dict.fromkeys(("a", "w", "bias", "y"), name))
+    mapped = map_design(emit(built.component(), "tree"), "tree", find(), ("area",))["area"]
+    assert registers(mapped, find())[0] == built.flip_flops
