@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from rtl.dlac_issue import Issue
 from rtl.dlac_lane import Lane, lane_flip_flops
 from rtl.dlac_unit import Greater, Unit, unit_flip_flops
-from rtl.fetch import picked
+from rtl.fetch import picked, selected
 
 __all__ = ["DlacElement", "Entry", "element_flip_flops"]
 
@@ -192,7 +192,7 @@ class DlacElement(wiring.Component):
         does, entry, size = of.any(), self.entry, self.entry.payload
         zeros = ternary and not entry.masked  # weights of 0 are among the products
         first = Signal(len(lanes[0].first), name=f"entry_{u}")
-        m.d.comb += first.eq(picked(list(lane), [queue.first for queue in lanes]))
+        m.d.comb += first.eq(selected(list(lane), [queue.first for queue in lanes]))  # 0 in a pointwise operation
         activation, weights = first[-width:], first[:-width]
         of_filter = [weights[len(weights) + (f - shape.filters) * size :][:size] for f in range(shape.filters)]
         weight = picked(list(of), of_filter)

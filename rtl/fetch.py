@@ -7,7 +7,7 @@ from amaranth import Cat, Const, Signal
 
 from rtl.precision import decoded
 
-__all__ = ["fetcher", "picked", "whole"]
+__all__ = ["fetcher", "picked", "selected", "whole"]
 
 
 def whole(plan, at, entries, lane):
@@ -71,8 +71,11 @@ def extended(fmt, code, width):
 
 
 def picked(selectors, values):
-    """Of `values`, the one whose selector is set: none or one is."""
-    if len(values) == 1:
-        return values[0]
+    """Of `values`, the one whose selector is set: none or one is. A single value needs no selector."""
+    return values[0] if len(values) == 1 else selected(selectors, values)
+
+
+def selected(selectors, values):
+    """Of `values`, the one whose selector is set, or 0 if none is."""
     pairs = zip(selectors, values, strict=True)
     return reduce(or_, (value & selector.replicate(len(value)) for selector, value in pairs))

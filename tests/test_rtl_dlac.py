@@ -85,21 +85,26 @@ def test_without_a_program_nothing_is_done():
     assert engine.golden(operands)["y"].tolist() == [[0xB8]]
 
 
-def test_fp32():
-    """Numbers of all kinds under every operation, and a layer, on a grid of one element."""
-    element = {"rows": 1, "cols": 1, "pixels": 2, "filters": 2, "depth": 3}
-    engine, memory = built("dlac_fp32", tuple(sorted(element.items())), "icarus")
-    cases = [Case(engine, operands) for operands in engine.directed(np.random.default_rng(7))]
-    _, cycles = run_cases(memory, cases)
-    assert engine.a.name == "fp32" and cycles == sum(case.cycles for case in cases)
-
-
 EIGHT_BITS = {"rows": 1, "cols": 2, "a": "ieee_e4m3"}
+LEAST = EIGHT_BITS | {"pixels": 1, "filters": 1, "units": 1, "depth": 1, "adder_latency": 1}
 ENDS = [  # of what parameters may be
+    LEAST,
     EIGHT_BITS | {"pixels": 8, "filters": 8, "units": 16, "depth": 8},
     EIGHT_BITS | {"pixels": 3, "filters": 4, "depth": 16, "adder_latency": 5},
-    EIGHT_BITS | {"pixels": 1, "filters": 1, "units": 1, "depth": 1, "adder_latency": 1},
 ]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"rows": 1, "cols": 1, "pixels": 2, "filters": 2, "depth": 3, "a": "fp32"}, LEAST, LEAST | {"w": "ieee_e4m3"}],
+    ids=["fp32", "least", "least, not ternary"],
+)
+def test_small_elements(settings):
+    """Numbers of all kinds under every operation, and a layer."""
+    engine, memory = built("dlac_fp32", tuple(sorted(settings.items())), "icarus")
+    cases = [Case(engine, operands) for operands in engine.directed(np.random.default_rng(7))]
+    _, cycles = run_cases(memory, cases)
+    assert cycles == sum(case.cycles for case in cases)
 
 
 @pytest.mark.long
