@@ -32,6 +32,7 @@ class SerialGemm(Engine):
     operands = ("a", "w")
     results = ("y",)
     sizes = ("m", "k", "n")
+    narrowest = 1  # bits of activations without a sign
 
     def __post_init__(self):
         for what, signs in (("a", (False, True)), ("w", (True,))):

@@ -30,11 +30,12 @@ class Stripes(SerialGemm):
 
     operands = ("a", "w", "p", "cut")
     results = ("y", "e")
+    narrowest = 2
 
     def __post_init__(self):
         super().__post_init__()
-        if self.a.width < 2:
-            raise InputError(f"a must have 2 bits or more, not be {self.a}")
+        if self.a.width < self.narrowest:
+            raise InputError(f"a must have {self.narrowest} bits or more, not be {self.a}")
 
     @property
     def plan(self):

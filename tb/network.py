@@ -104,7 +104,8 @@ def tile_layer(name, call, settings, precision=None):
     spec, make = call.spec, TARGETS[name].make
     if not isinstance(spec.a, Integer):
         raise InputError(f"bit-serial tiles multiply integers, not activations of {spec.a}")
-    a, w = without_unit(spec.a) if not spec.a.signed else integers_of(spec.a), integers_of(spec.w)
+    plain = Integer(max(make.narrowest, spec.a.width), signed=False)
+    a, w = integers_of(spec.a) if spec.a.signed else plain, integers_of(spec.w)
     width = 2 if isinstance(spec, MacSpec) else spec.accumulate.width
     needed = MacSpec(a=a, w=w, bias=w, y=w, k=spec.k).acc_width
     formats = {"a": a.name, "w": w.name, "acc_width": max(width, needed)}
@@ -112,6 +113,7 @@ def tile_layer(name, call, settings, precision=None):
     if len(call.a) == 1:
         dense = {"dense": 1, "groups": 1, "run_ahead": 0}
         settings |= {key: value for key, value in dense.items() if key in make.parameters()}
+    precision = spec.a.width if precision is None else precision
     return settings, target(name).engine(**settings).operands_of(call.a, call.w, precision)
 
 

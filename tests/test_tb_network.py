@@ -312,6 +312,16 @@ def test_layers_with_bias_and_rounding_run_on_a_tile_that_is_named(formats, attr
     assert [run.target for run in (conv, dense)] == ["loom"] * 2 and conv.cycles == conv.model
 
 
+@pytest.mark.parametrize("name", TILES)
+def test_activations_of_one_bit_run_on_every_tile(name):
+    rng = np.random.default_rng(5)
+    net = Builder("uint1", (1, 5, 5))
+    net.add("conv", "conv", parameters={"weight": ("int4", rng.integers(-8, 8, (3, 1, 3, 3)))})
+    x = rng.integers(0, 2, (1, 1, 5, 5), dtype=np.uint8)
+    [run] = run_network(net.build(), x, "icarus", tile=name, tile_settings=TILES[name])
+    assert run.settings["a"] == ("uint2" if name == "stripes" else "uint1") and run.cycles == run.model
+
+
 def test_what_a_tile_multiplies_comes_from_memory():
     rng = np.random.default_rng(1)
     x = rng.integers(0, 32, (1, 1, 8, 8), dtype=np.uint8)
