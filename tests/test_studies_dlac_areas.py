@@ -17,6 +17,7 @@ def test_elements_have_areas_and_a_clock():
     assert found["slow"]["period_ns"] > found["fast"]["period_ns"] > 1  # a register in the middle of a unit
 
 
+@pytest.mark.long
 def test_a_composed_grid_is_about_the_whole_one():
     [found] = grids(SMALL, ["dlac_fp32"], [(1, 2), (2, 2)]).values()
     small, large = found["grids"]
