@@ -71,7 +71,8 @@ def network(source, build):
 def work(job, build):
     """The figures of a job, from the cache or made now: (job, JSON values).
 
-    "seconds" is how long making them took, with what is trained for them; "kept" is whether they were there already.
+    "key" is what decides them, all but the job's name, so that jobs which differ in that alone are run once; "seconds"
+    is how long making them took, with what is trained for them; "kept" is whether they were there already.
     """
     from quant.approximate import approximate
     from quant.cache import code_hash
@@ -81,9 +82,8 @@ def work(job, build):
     graph, dataset = network(job.source, build)
     few = {"held_out": job.held_out, "test": job.test}
     dataset = dataclasses.replace(dataset, **{part: getattr(dataset, part)[:count] for part, count in few.items()})
-    decides = [job.name, dataclasses.asdict(job.plan), digest(graph), dataset.digest, few, code_hash(modules())]
-    decides += [*KEPT, "seconds"]
-    key = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
+    decides = [dataclasses.asdict(job.plan), digest(graph), dataset.digest, few, code_hash(modules()), *KEPT, "key", "seconds"]
+    key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
     path = Path(build) / "studies" / f"{key}.json"
     try:
         return job, json.loads(path.read_text()) | {"kept": True}
@@ -91,7 +91,7 @@ def work(job, build):
         pass
     name = f"{' '.join(map(str, job.source))} {job.name}"
     result = approximate(graph, dataset, job.plan, build=Path(build) / "studies", name=name, progress=False)
-    found = {name: result.figures[name] for name in KEPT} | {"seconds": time.perf_counter() - began}
+    found = {name: result.figures[name] for name in KEPT} | {"key": key, "seconds": time.perf_counter() - began}
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n")
     return job, found | {"kept": False}

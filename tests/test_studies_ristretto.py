@@ -34,7 +34,8 @@ def accuracy(job):
 def figures(job):
     formats = {"weights": {"ip1": "int4e-3"}, "outputs": {"ip1": "int4"}, "biases": {}}
     tests = {"test": accuracy(job), "float": 0.99, "ties": 0.02}
-    return {"test": tests, "assignment": formats, "seconds": 30.0, "kept": job.source[2] == 2}
+    key = f"{job.source} {job.plan} {job.test}"
+    return {"test": tests, "assignment": formats, "key": key, "seconds": 30.0, "kept": job.source[2] == 2}
 
 
 def made(monkeypatch, tmp_path):
@@ -69,6 +70,13 @@ def test_widths_of_powers_of_two_are_those_of_outputs():
     plans = {job.name: job.plan for job in jobs(("lenet_caffe", "sgd", 0), curves=True, theirs=False)}
     assert plans["pow2 6"].widths == {"outputs": 6} and plans["pow2 6"].scheme == "pow2"
     assert plans["dfp 6"].widths == {"outputs": 6, "conv": 6, "dense": 6} and plans["fixed 6"].widths == {"all": 6}
+
+
+def test_a_plan_is_the_same_wherever_it_stands():
+    plans = {job.name: job.plan for job in jobs(("lenet_caffe", "sgd", 0), curves=True, theirs=False)}
+    assert plans["dynamic fixed point 4/4/4"] == plans["dfp 4"] and plans["outputs 16"] == plans["conv 16"] == plans["dfp 16"]
+    assert plans["fixed point, 8 bits"] == plans["fixed 8"] and plans["minifloat, 8 bits"] == plans["minifloat 8"]
+    assert plans["power-of-two weights"] == plans["pow2 8"]
 
 
 def test_means_are_of_seeds(monkeypatch, tmp_path):

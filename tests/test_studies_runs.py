@@ -46,20 +46,26 @@ def job(**settings):
 def test_a_job_is_made_once(calls, tmp_path):
     first = work(job(), tmp_path)
     assert calls == [("lenet_caffe sgd 0 dfp 4", 40, "dfp")]
-    assert first[0] == job() and set(first[1]) == {*KEPT, "seconds", "kept"} and first[1]["test"]["test"] == 0.51
+    assert first[0] == job() and set(first[1]) == {*KEPT, "key", "seconds", "kept"} and first[1]["test"]["test"] == 0.51
     assert not first[1]["kept"] and 0 < first[1]["seconds"] < 60
     assert work(job(), tmp_path) == (job(), first[1] | {"kept": True}) and len(calls) == 1  # with the seconds it took then
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"name": "dfp 8"}, {"source": ("lenet_caffe", "sgd", 1)}, {"plan": Plan(scheme="minifloat")}, {"held_out": 9}, {"test": 7}],
+    [{"source": ("lenet_caffe", "sgd", 1)}, {"plan": Plan(scheme="minifloat")}, {"held_out": 9}, {"test": 7}],
 )
 def test_whatever_decides_makes_another(calls, tmp_path, change):
     work(job(), tmp_path)
     work(job(**change), tmp_path)
     assert len(calls) == 2 and calls[1][1] == change.get("test", 40)
     assert len(list((tmp_path / "studies").glob("*.json"))) == 2
+
+
+def test_jobs_that_differ_in_name_alone_are_made_once(calls, tmp_path):
+    plans = [Plan(widths={"outputs": 4, "conv": 4}), Plan(widths={"conv": 4, "outputs": 4})]
+    first, second = (figures for _, figures in chain([job(plan=plans[0]), job(name="all 4", plan=plans[1])], tmp_path))
+    assert len(calls) == 1 and second == first | {"kept": True}
 
 
 def test_other_code_makes_another(calls, tmp_path, monkeypatch):
@@ -78,7 +84,7 @@ def test_a_damaged_file_is_made_anew(calls, tmp_path):
 
 
 def test_a_chain_says_what_each_reached(calls, tmp_path, capsys):
-    found = chain([job(), job(name="dfp 8")], tmp_path)
+    found = chain([job(), job(name="dfp 8", plan=Plan(widths={"all": 8}, scheme="fixed"))], tmp_path)
     assert [(done.name, figures["test"]["test"]) for done, figures in found] == [("dfp 4", 0.51), ("dfp 8", 0.52)]
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["lenet_caffe sgd 0, dfp 4: test 51.00%, 0 s", "lenet_caffe sgd 0, dfp 8: test 52.00%, 0 s"]
