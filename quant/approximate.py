@@ -69,10 +69,11 @@ def approximate(graph, dataset, plan, *, area=None, build=None, name="network", 
     """
     graph = fold(fitted(graph, dataset, plan))
     scores = Scores(graph, dataset.held_out, dataset.digest, build=build)
+    few = scores if plan.searched is None else Scores(graph, dataset.held_out[: plan.searched], dataset.digest, build=build)
     least = scores.float - plan.margin
     if progress:
         print(f"{name}: float {scores.float:.2%} of {len(dataset.held_out):,} held-out images", flush=True)
-    assignment, tries = searched(graph, dataset, plan, scores, least, progress)
+    assignment, tries = searched(graph, dataset, plan, few, progress)
     score = scores(assignment)
     tuned, held_out, tuning = graph, score, None
     lower(graph, assignment, accumulate=plan.accumulate)  # what golden refuses, it refuses before the tuning
@@ -129,8 +130,8 @@ def chosen(dataset, most, seed):
     return dataset.train.images[order[:most]]
 
 
-def searched(graph, dataset, plan, scores, least, progress):
-    """The `Assignment` found; and of all that was tried, pairs of JSON values and the assignment if it is complete."""
+def searched(graph, dataset, plan, scores, progress):
+    """The `Assignment` found by `scores`; of all that was tried, pairs of JSON values and the assignment if it is complete."""
     with reproducible(plan.seed):
         measured = ranges(graph, chosen(dataset, plan.calibration, plan.seed))
     settings = {"biases": plan.biases, "unsigned": plan.unsigned, "rounded": plan.accumulate != "exact"}
@@ -138,7 +139,7 @@ def searched(graph, dataset, plan, scores, least, progress):
     search = Search(
         space=space,
         score=lambda formats: scores(space.assignment(formats)),
-        least=least,
+        least=scores.float - plan.margin,
         fixed=given(space, plan.widths),
         step=plan.step,
         say=told if progress else None,

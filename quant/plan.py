@@ -43,6 +43,9 @@ class Plan:
         What a step of a raw pixel is worth, for graphs that do not say.
     calibration : int
         Training images on which ranges are measured.
+    searched : int, optional
+        Held-out images, the first so many, on which formats are searched; all by default. The margin is judged, and
+        epochs are chosen, on all of them: formats chosen on few images look better there than they are.
     seed : int
         Of their choice.
 
@@ -63,6 +66,7 @@ class Plan:
     lanes: int = 16
     unit: float = PIXEL_UNIT
     calibration: int = CALIBRATION_IMAGES
+    searched: int | None = None
     seed: int = 0
 
     def __post_init__(self):
@@ -88,8 +92,8 @@ class Plan:
             raise InputError(f"margin must be 0 to 1, of accuracy, not {self.margin}")
         if not (math.isfinite(self.unit) and self.unit > 0):
             raise InputError(f"unit must be positive, not {self.unit}")
-        for what in ("lanes", "calibration"):
-            if getattr(self, what) < 1:
+        for what in ("lanes", "calibration", "searched"):
+            if getattr(self, what) is not None and getattr(self, what) < 1:
                 raise InputError(f"{what} must be at least 1, not {getattr(self, what)}")
         if self.seed < 0:
             raise InputError(f"seed must be at least 0, not {self.seed}")

@@ -30,7 +30,7 @@ PARTS = (16, 8, 4, 2)
 LOSS = 0.001  # that is allowed where no accuracy is asked for
 SUBSET = 1_000  # test images on which sums are taken in FP32, in order
 
-HELD_OUT = 2_000  # images of those held out on which formats and epochs are chosen
+SEARCHED = 2_000  # images of those held out on which formats are searched
 
 TUNING = Tuning(epochs=1, rate=2e-3, rule="adamw", weights="nearest", outputs="quantised", shift=1)
 LONGER = dataclasses.replace(TUNING, epochs=3)  # for the narrowest, of table 5.2
@@ -66,7 +66,7 @@ PUBLISHED = {
 
 def job(name, source, *, test=None, **settings):
     """The `Job` of a plan with these settings, whose search ends at the widths that are given."""
-    return Job(name=name, source=source, plan=Plan(margin=0, **settings), held_out=HELD_OUT, test=test)
+    return Job(name=name, source=source, plan=Plan(margin=0, searched=SEARCHED, **settings), test=test)
 
 
 def tuning(table):

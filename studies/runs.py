@@ -26,14 +26,13 @@ class Job:
     source : tuple
         ``(network, base, seed)`` of `quant.recipes.recipe`, or ``("cifar10", folder, seed)``.
     plan : Plan
-    held_out, test : int or None
-        The first so many images on which formats and epochs are chosen, and which are run in the end; all by default.
+    test : int, optional
+        The first so many test images are run in the end; all by default.
     """
 
     name: str
     source: tuple
     plan: object
-    held_out: int | None = None
     test: int | None = None
 
 
@@ -80,9 +79,8 @@ def work(job, build):
 
     began = time.perf_counter()
     graph, dataset = network(job.source, build)
-    few = {"held_out": job.held_out, "test": job.test}
-    dataset = dataclasses.replace(dataset, **{part: getattr(dataset, part)[:count] for part, count in few.items()})
-    decides = [dataclasses.asdict(job.plan), digest(graph), dataset.digest, few, code_hash(modules()), *KEPT, "key", "seconds"]
+    dataset = dataclasses.replace(dataset, test=dataset.test[: job.test])
+    decides = [dataclasses.asdict(job.plan), digest(graph), dataset.digest, job.test, code_hash(modules()), *KEPT, "key", "seconds"]
     key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
     path = Path(build) / "studies" / f"{key}.json"
     try:

@@ -53,6 +53,17 @@ def test_widths_that_are_given_are_kept_and_a_missed_margin_is_told():
     assert held_out["found"] == max(complete)
 
 
+def test_formats_are_searched_on_the_first_held_out_images_and_judged_on_all():
+    settings = {"widths": {"outputs": 4, "conv": 3, "dense": 2}, "margin": 0.0}
+    few = approximated(**settings, searched=37).figures
+    part = approximated(Dataset(DATA.train, DATA.held_out[:37], DATA.test, "part"), **settings).figures
+    assert few["assignment"] == part["assignment"] and few["search"] == part["search"]
+    assert few["held_out"]["untuned"] != part["held_out"]["untuned"]
+    whole = approximated(**settings).figures
+    assert few["data"]["held_out"] == len(DATA.held_out) > 37
+    assert [few["held_out"][key] for key in ("float", "least")] == [whole["held_out"][key] for key in ("float", "least")]
+
+
 def test_one_width_for_all_groups():
     for scheme in ("dfp", "fixed"):
         result = approximated(scheme=scheme, widths={"all": 6})

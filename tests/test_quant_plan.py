@@ -14,6 +14,7 @@ from quant.plan import Plan
         ({"unit": 0.0}, "unit must be positive, not 0.0"),
         ({"lanes": 0}, "lanes must be at least 1, not 0"),
         ({"calibration": 0}, "calibration must be at least 1, not 0"),
+        ({"searched": 0}, "searched must be at least 1, not 0"),
         ({"seed": -1}, "seed must be at least 0, not -1"),
         (
             {"accumulate": "fp16"},

@@ -53,7 +53,7 @@ def test_a_job_is_made_once(calls, tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"source": ("lenet_caffe", "sgd", 1)}, {"plan": Plan(scheme="minifloat")}, {"held_out": 9}, {"test": 7}],
+    [{"source": ("lenet_caffe", "sgd", 1)}, {"plan": Plan(scheme="minifloat")}, {"test": 7}],
 )
 def test_whatever_decides_makes_another(calls, tmp_path, change):
     work(job(), tmp_path)
