@@ -132,8 +132,8 @@ def markdown(study):
         tuned(study),
         "Tuned with shadow weights: *their way*, seed 0 of the first base alone, with weights rounded stochastically and "
         f"float outputs, by Adam, {counted(THEIRS.epochs, 'epoch')}; ours with weights and outputs rounded as the hardware "
-        f"does, by AdamW whose rate falls to 0, {counted(LONGER.epochs, 'epoch')} in table 5.2 and "
-        f"{counted(TUNING.epochs, 'epoch')} elsewhere. Formats are chosen on {SEARCHED:,} of the "
+        f"does, by AdamW whose rate falls to 0, {counted(LONGER.epochs, 'epoch')} from {LONGER.rate:g} in table 5.2 and "
+        f"{counted(TUNING.epochs, 'epoch')} from {TUNING.rate:g} elsewhere. Formats are chosen on {SEARCHED:,} of the "
         "held-out images, epochs, 0 if none is better, on all of them; untuned networks are the same before. *Asked for* are the published accuracies of dynamic fixed point, and of the others 0.1 less than their own float network's.",
         "## Table 5.1: one part at a time",
         parts(study),
