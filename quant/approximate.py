@@ -131,7 +131,7 @@ def chosen(dataset, most, seed):
 
 
 def searched(graph, dataset, plan, scores, progress):
-    """The `Assignment` found by `scores`; of all that was tried, pairs of JSON values and the assignment if it is complete."""
+    """The `Assignment` found by `scores`; of all that was tried, JSON values and the assignment if it is complete."""
     with reproducible(plan.seed):
         measured = ranges(graph, chosen(dataset, plan.calibration, plan.seed))
     settings = {"biases": plan.biases, "unsigned": plan.unsigned, "rounded": plan.accumulate != "exact"}

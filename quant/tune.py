@@ -92,8 +92,9 @@ def tune(graph, assignment, dataset, settings, *, build=None, title="tuning", pr
     """`graph` tuned on ``dataset.train`` for the formats of `assignment`: a `Tuned`.
 
     In each step the shadow weights are rounded, ``q(w)``, stochastically, and the layer outputs of forward and backward
-    pass are float, unless `settings` say otherwise, which is beyond the paper; the gradient with respect to ``q(w)`` moves w, by Adam. The epoch is chosen on ``dataset.held_out`` by
-    what the hardware does: weights rounded to nearest, outputs quantised.
+    pass are float, unless `settings` say otherwise, which is beyond the paper; the gradient with respect to ``q(w)`` moves
+    w, by Adam. The epoch is chosen on ``dataset.held_out`` by what the hardware does: weights rounded to nearest, outputs
+    quantised.
 
     Parameters
     ----------

@@ -14,6 +14,7 @@ __all__ = ["ROWS", "SEEDS", "TITLE", "markdown", "pictures", "results", "scale",
 TITLE = "Methods of narrow weights"
 SEEDS = (0, 1, 2, 3, 4)
 FLOAT = "float"
+MARKS = "osD^v"  # of the methods in the picture, in turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,18 +229,21 @@ def ordered(data):
 
 
 def pictures(found, folder):
-    """Accuracy against the area of an element, of each data set."""
+    """Accuracy against the area of an element, of each data set, and which mark is which method."""
+    from matplotlib import colormaps
+
     from quant.plots import picture
 
     stem, count = found["stem"], len(found["data"])
-    with picture(folder / f"{stem}.png", 1, count, (7 * count, 5)) as axes:
-        for axis, data in zip(axes, found["data"], strict=True):
-            for row in data["rows"]:
-                at = (row["area"], 100 * row["test"]["mean"])
-                axis.errorbar(*at, yerr=100 * (row["test"]["deviation"] or 0), fmt="o", color="#0969da", markersize=4)
-                axis.annotate(row["row"], at, fontsize=7, xytext=(4, 3), textcoords="offset points")
+    with picture(folder / f"{stem}.png", 1, count + 1, (5.5 * count + 2.5, 5)) as axes:
+        for axis, data in zip(axes, found["data"], strict=False):
+            for i, row in enumerate(data["rows"]):
+                how = {"color": colormaps["tab20"](i % 20), "fmt": MARKS[i % len(MARKS)], "markersize": 6, "label": row["row"]}
+                axis.errorbar(row["area"], 100 * row["test"]["mean"], yerr=100 * (row["test"]["deviation"] or 0), **how)
             axis.set_xscale("log")
             axis.set_xlabel("gate equivalents of an element, for each product in a cycle")
             axis.set_ylabel("test accuracy, %")
             axis.set_title(data["name"])
             axis.grid(alpha=0.25)
+        axes[-1].axis("off")
+        axes[-1].legend(*axes[0].get_legend_handles_labels(), loc="center left", fontsize=9)

@@ -126,15 +126,16 @@ def markdown(study):
         f"{study['commit']}, {made(study)}.",
         "The input is the raw pixel, 8 bits, in every row. Biases are 16 bits wide except in the rows of fixed point "
         "and minifloat, where they have the one format of all numbers. Logits are quantised as all layer outputs: "
-        "*ties* is the share of images with more than one greatest logit, of which the first counts. The rows of CIFAR-10 come "
-        "from a folder of it: `python -m studies ristretto --cifar FOLDER`.",
+        "*ties* is the share of images with more than one greatest logit, of which the first counts. The rows of CIFAR-10 "
+        "come from a folder of it: `python -m studies ristretto --cifar FOLDER`.",
         "## Tables 4.1, 5.2, 6.1 and 7.1: tuned networks",
         tuned(study),
         "Tuned with shadow weights: *their way*, seed 0 of the first base alone, with weights rounded stochastically and "
         f"float outputs, by Adam, {counted(THEIRS.epochs, 'epoch')}; ours with weights and outputs rounded as the hardware "
         f"does, by AdamW whose rate falls to 0, {counted(LONGER.epochs, 'epoch')} from {LONGER.rate:g} in table 5.2 and "
         f"{counted(TUNING.epochs, 'epoch')} from {TUNING.rate:g} elsewhere. Formats are chosen on {SEARCHED:,} of the "
-        "held-out images, epochs, 0 if none is better, on all of them; untuned networks are the same before. *Asked for* are the published accuracies of dynamic fixed point, and of the others 0.1 less than their own float network's.",
+        "held-out images, epochs, 0 if none is better, on all of them; untuned networks are the same before. *Asked "
+        "for* are the published accuracies of dynamic fixed point, and of the others 0.1 less than their own float network's.",
         "## Table 5.1: one part at a time",
         parts(study),
         "Seed 0, untuned. What the thesis leaves in floating point has 16 bits here.",

@@ -80,7 +80,8 @@ def work(job, build):
     began = time.perf_counter()
     graph, dataset = network(job.source, build)
     dataset = dataclasses.replace(dataset, test=dataset.test[: job.test])
-    decides = [dataclasses.asdict(job.plan), digest(graph), dataset.digest, job.test, code_hash(modules()), *KEPT, "key", "seconds"]
+    decides = [dataclasses.asdict(job.plan), digest(graph), dataset.digest, job.test, code_hash(modules())]
+    decides += [*KEPT, "key", "seconds"]
     key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
     path = Path(build) / "studies" / f"{key}.json"
     try:

@@ -1,5 +1,6 @@
 """Tricks that train ternary networks, one at a time and all together, and depth against precision."""
 
+import math
 from dataclasses import dataclass
 
 from golden.layer_tables import topology
@@ -85,7 +86,7 @@ class Scale:
     shallow: str = "resnet8"
     deep: str = "resnet14"
     width: float = 0.5
-    epochs: int = 12
+    epochs: int = 30  # long enough for training to stall at a constant rate
     batch: int = 64
 
 
@@ -95,7 +96,7 @@ def scale(full, folder):
         sizes = {"network": "vgg_cifar", "shallow": "resnet20", "deep": "resnet44", "width": 1, "epochs": 90}
         return Scale(data=Data(name=folder), sizes={}, batch=128, **sizes)
     if full:
-        return Scale(data=Data(name="fashion-mnist"), sizes={}, epochs=40, batch=128, width=1)
+        return Scale(data=Data(name="fashion-mnist"), sizes={}, epochs=60, batch=128, width=1)
     return Scale(data=Data(name="fashion-mnist", train=10_000, held_out=1000, halved=True), sizes={})
 
 
@@ -211,10 +212,11 @@ def depth(rows):
 
 
 def pictures(found, folder):
-    """Convergence, as in the paper's figures 3 and 4."""
+    """Convergence, as in the paper's figures 3 and 4; epochs in floats come before the first point of a curve."""
     from quant.plots import picture
 
-    curves = [(row["row"], row["curve"]) for row in found["rows"]]
+    before = [[math.nan] * (found["epochs"] - len(row["curve"])) for row in found["rows"]]
+    curves = [(row["row"], nothing + row["curve"]) for nothing, row in zip(before, found["rows"], strict=True)]
     with picture(folder / f"{found['stem']}.png", 1, 2, (13, 4.5)) as axes:
         for axis, (title, which) in zip(axes, FIGURES.items(), strict=True):
             chosen = dict([curves[0], *(curves[1 + i] for i in which)])
