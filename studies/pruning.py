@@ -14,6 +14,7 @@ __all__ = ["METHODS", "SEEDS", "TITLE", "markdown", "pictures", "results", "scal
 
 TITLE = "Pruning by magnitude and by energy"
 SEEDS = (0, 1, 2)
+TICKS = (3, 6, 12, 25, 35, 50, 70, 100)  # of both axes, %
 METHODS = {"magnitude": "magnitude", "energy": "energy-aware"}
 WHOLE = "not pruned"
 
@@ -127,7 +128,10 @@ def pictures(found, folder):
                 spreads = [100 * (row["test"]["deviation"] or 0) for row in rows]
                 axis.errorbar(x, y, spreads, label=name, color=colour, marker="o")
             axis.set_xscale("log")
+            ticks = [tick for tick in TICKS if tick >= axis.get_xlim()[0]]
+            axis.set_xticks(ticks, list(map(str, ticks)))
+            axis.minorticks_off()
             axis.set_xlabel(label)
             axis.set_ylabel("test accuracy, %")
             axis.grid(alpha=0.25)
-            axis.legend(fontsize=8)
+            axis.legend(fontsize=8, loc="lower right")
