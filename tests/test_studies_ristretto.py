@@ -108,7 +108,10 @@ def test_the_time_says_what_was_there_before(monkeypatch, tmp_path, cache, empty
     if cache is not None:
         (tmp_path / cache).mkdir()
     time = made(monkeypatch, tmp_path)["time"]
-    runs = time["runs"]
+    sources = [("lenet_caffe", base, seed) for base in ("sgd", "adamw") for seed in (0, 2)]
+    every = [jobs(source, curves=source[2] == 0, theirs=source == sources[0]) for source in sources]
+    runs = len({(job.source, str(job.plan), job.test) for group in every for job in group})  # the same under two names is one
+    assert time["runs"] == runs < sum(map(len, every))
     assert time["empty"] is empty and time["seconds_of_runs"] == 30 * runs and 0 < time["seconds"] < 60
     assert time["kept"] == 2 * (2 * len(TUNED) + 2) and time["cores"] >= 1  # the runs of seed 2 of both bases
 

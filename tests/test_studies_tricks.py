@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 from one_process import HALVED, made
 
 from golden.layer_tables import topology
@@ -44,6 +45,17 @@ def test_depth_is_better_or_worse_by_two_standard_errors():
     high, low, wide = ({"test": spread(values)} for values in ((0.9, 0.91), (0.8, 0.81), (0.7, 0.95)))
     assert (order(high, low), order(low, high)) == ("better", "worse")
     assert order(high, wide).startswith("not further than two standard errors")
+
+
+def test_curves_end_together_and_start_after_epochs_in_floats(monkeypatch, tmp_path):
+    drawn = []
+    monkeypatch.setattr(tricks, "draw", lambda axis, curves, title: drawn.append(curves))
+    rows = [{"row": title, "curve": [0.5] * 8} for title in (FLOAT, *(trick.title for trick in TRICKS))]
+    [last] = (row for row, trick in zip(rows[1:], TRICKS, strict=True) if trick.pretrained)
+    last["curve"] = [0.6] * 6
+    tricks.pictures({"rows": rows, "epochs": 8, "stem": "tricks"}, tmp_path)
+    np.testing.assert_array_equal(drawn[1]["PI"], [np.nan, np.nan, *[0.6] * 6])
+    assert all(len(curve) == 8 for curves in drawn for curve in curves.values()) and "PI" not in drawn[0]
 
 
 def test_the_page_from_a_few_images(monkeypatch, tmp_path):
