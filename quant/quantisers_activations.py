@@ -5,7 +5,7 @@ from torch.nn import functional
 
 from golden.errors import InputError
 from golden.formats import Binary, Integer, Minifloat
-from quant.quantisers import nearest, signs
+from quant.quantisers import nearest, signs, within
 from quant.quantisers_nonlinear import full_scale, powers
 from quant.rules import dynamic
 from quant.straight import straight
@@ -62,7 +62,7 @@ class InRange(ActivationQuantiser):
         with torch.no_grad():
             unit = self.unit
             values = self.nearest(x / unit) * unit
-            inside = (x.abs() <= self.format.hi * unit).to(x.dtype)
+            inside = within(x, self.format.hi * unit)
         return straight(x, values, inside)
 
 
@@ -201,7 +201,7 @@ class Sign(ActivationQuantiser):
 
     def forward(self, x):
         with torch.no_grad():
-            values, inside = signs(x), (x.abs() <= 1).to(x.dtype)
+            values, inside = signs(x), within(x, 1)
             if self.scaled and self.training:
                 scale = x.abs().mean(dim=1, keepdim=True)
                 self.level += (scale.mean() - self.level) * torch.where(self.level > 0, self.momentum, 1.0)

@@ -3,7 +3,7 @@
 import torch
 
 from golden.formats import Integer, Ternary
-from quant.quantisers import WeightQuantiser, of_each
+from quant.quantisers import WeightQuantiser, above, of_each
 
 __all__ = ["Ttq", "Twn"]
 
@@ -25,7 +25,7 @@ class Twn(WeightQuantiser):
 
     def integers(self, w):
         limit = self.threshold * w.abs().mean()
-        integers = (w > limit).to(w.dtype) - (w < -limit).to(w.dtype)
+        integers = above(w, limit) - above(-w, limit)
         return integers, (integers * w).sum() / integers.abs().sum().clamp(min=1)
 
 
@@ -71,7 +71,7 @@ class Ttq(WeightQuantiser):
     def positions(self, w):
         """The positive and the negative positions, 1.0 there and 0.0 elsewhere."""
         limit = self.threshold * w.abs().max()
-        return (w > limit).to(w.dtype), (w < -limit).to(w.dtype)
+        return above(w, limit), above(-w, limit)
 
     def integers(self, w):
         positive, negative = self.positions(w)

@@ -35,6 +35,7 @@ BIASES = ("weights", "wide")
 BIAS_WIDTH = 16
 BIAS_SHIFT = 15  # at most so many bits finer than the products: what engines shift a sum up by, at run time
 SEARCHED_BELOW = 5  # bits
+LEAST_UNIT = -126  # log2: of the least normal float32, so that all that is finer counts as 0
 FINER = 3  # fraction lengths that are tried there: the rule's, and up to so many less one above it
 LEAST_EXPONENT_BITS, MOST_EXPONENT_BITS = 4, 5
 
@@ -73,9 +74,13 @@ def dynamic(bits, greatest, *, outputs=False, signed=True):
 
     With 4 bits and less the rule's unit is often too coarse (with 2 bits, half the codes of weights are idle): that unit,
     half of it and a quarter are there to choose from.
+
+    No unit is below ``2**LEAST_UNIT``.
     """
     length = length_of_outputs(greatest) if outputs else length_of_weights(greatest)
-    return [Integer(bits, signed, length - bits - finer) for finer in range(FINER if bits < SEARCHED_BELOW else 1)]
+    tried = FINER if bits < SEARCHED_BELOW else 1
+    coarsest = max(length - bits, LEAST_UNIT + tried - 1)
+    return [Integer(bits, signed, coarsest - finer) for finer in range(tried)]
 
 
 def exponent_bits(greatest):
@@ -98,7 +103,7 @@ def wide_bias(greatest, products=None):
     saves nothing and costs accuracy. Its unit is at most 2**-15 of a product's unit, ``2**products``: finer would be
     rounded off with the sum.
     """
-    exponent = length_of_weights(greatest) - BIAS_WIDTH
+    exponent = max(length_of_weights(greatest) - BIAS_WIDTH, LEAST_UNIT)
     if products is not None:
         exponent = max(exponent, products - BIAS_SHIFT)
     return Integer(BIAS_WIDTH, True, exponent)

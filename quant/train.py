@@ -3,6 +3,7 @@
 import contextlib
 
 import torch
+from torch.utils import deterministic
 from tqdm import tqdm
 
 from quant.parallel import first
@@ -16,16 +17,23 @@ CALIBRATION_BATCHES = 10
 
 @contextlib.contextmanager
 def reproducible(seed):
-    """Fixed seed, deterministic algorithms and at most two threads, inside the block."""
+    """Fixed seed, deterministic algorithms and at most two threads, inside the block.
+
+    New memory is not filled, as torch else would with these algorithms: nothing reads it before it is written, and it
+    takes a fifth of the time of wide layers.
+    """
     threads, before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    filled = deterministic.fill_uninitialized_memory
     torch.set_num_threads(min(threads, THREADS))
     torch.use_deterministic_algorithms(True)
+    deterministic.fill_uninitialized_memory = False
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             yield torch.Generator().manual_seed(seed)
     finally:
         torch.use_deterministic_algorithms(before)
+        deterministic.fill_uninitialized_memory = filled
         torch.set_num_threads(threads)
 
 

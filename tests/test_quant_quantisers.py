@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from golden.errors import InputError
 from golden.formats import Integer, parse
 from golden.topology import Topology
-from quant.quantisers import Dynamic, InFormat, Nearest, Wrpn, glorot, nearest, signs
+from quant.quantisers import Dynamic, InFormat, Nearest, Wrpn, above, glorot, nearest, signs, within
 from quant.rules import dynamic
 from quant.schemes import WEIGHTS, weight_quantiser
 from quant.straight import straight
@@ -126,6 +126,7 @@ def test_formats_round_by_their_own_rule(w, name):
 
 
 @given(values, st.integers(2, 8))
+@example(np.array([1e-45, 2.0**-130]), 2)
 def test_dynamic_fixed_point_has_the_unit_of_its_rule_or_of_few_bits_the_best_of_three(w, width):
     integers, scale = Dynamic(row(), width).integers(torch.from_numpy(w))
     units = [2.0**fmt.exponent for fmt in dynamic(width, float(np.abs(w).max()))]
@@ -147,6 +148,16 @@ def test_of_two_bits_dynamic_fixed_point_leaves_the_unit_of_its_rule():
 
 def test_signs_of_zeros_are_positive():
     assert signs(torch.tensor([0.0, -0.0, 1e-30, -1e-30])).tolist() == [1, 1, 1, -1]
+
+
+@given(values, st.floats(0, 10, width=32))
+def test_factors_are_1_where_the_numbers_are(x, limit):
+    for dtype in (np.float32, np.float64):
+        w = torch.from_numpy(x.astype(dtype)).requires_grad_()
+        for found, expected in ((above(w, limit), x > limit), (within(w, limit), np.abs(x) <= limit)):
+            assert not found.requires_grad and found.numpy().dtype == dtype
+            assert np.array_equal(found.numpy(), expected)
+        assert np.array_equal(w.detach().numpy(), x.astype(dtype))  # they stay as they were
 
 
 def test_straight_through_changes_values_and_not_gradients():

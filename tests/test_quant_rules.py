@@ -7,7 +7,7 @@ from golden.errors import InputError
 from golden.formats import parse
 from quant.graph import Graph, Op
 from quant.ranges import ranges
-from quant.rules import SCHEMES, exponent_bits, length_of_outputs, length_of_weights, wide_bias
+from quant.rules import LEAST_UNIT, SCHEMES, dynamic, exponent_bits, length_of_outputs, length_of_weights, wide_bias
 
 CONV = {"stride": (1, 1), "padding": (0, 0)}
 
@@ -58,6 +58,14 @@ def space(name, graph=None, images=None, **settings):
 def test_integer_lengths(greatest, weights, outputs):
     assert length_of_weights(greatest) == weights
     assert length_of_outputs(greatest) == outputs
+
+
+@pytest.mark.parametrize("greatest", [1e-45, 2.0**-126, 2.0**-120])
+@pytest.mark.parametrize("bits", [2, 4, 8, 16])
+def test_no_unit_is_finer_than_the_least_normal_number(greatest, bits):
+    exponents = [fmt.exponent for fmt in dynamic(bits, greatest)]
+    assert min(exponents) >= LEAST_UNIT and len(set(exponents)) == (3 if bits < 5 else 1)
+    assert wide_bias(greatest).exponent == LEAST_UNIT
 
 
 @pytest.mark.parametrize("greatest", [0.3, 1.0, 3.99, 4.0, 17.3])

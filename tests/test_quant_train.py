@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 from small_mnist import quick, small_mnist
+from torch.utils import deterministic
 
 from golden.errors import InputError
 from quant.data import Dataset, Split
@@ -62,7 +63,9 @@ def test_training_leaves_the_callers_torch_as_it_was():
     expected = torch.rand(1)
     torch.manual_seed(5)
     threads = torch.get_num_threads()
+    assert deterministic.fill_uninitialized_memory
     train(quick("lenet_caffe"), small_mnist(64, 10), progress=False)
+    assert deterministic.fill_uninitialized_memory
     assert torch.rand(1) == expected
     assert torch.get_num_threads() == threads and not torch.are_deterministic_algorithms_enabled()
 
