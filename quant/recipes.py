@@ -147,8 +147,6 @@ def recipe(
         If there is no such network, weight scheme, layer, method or setting, they do not fit together, or a number is
         out of range.
     """
-    if not 0 <= seed < 1 << 63:
-        raise InputError(f"seed must be 0 to 2^63 - 1, not {seed}")
     net = topology(network)
     chosen = schemes(weights, net)
     rounds = (*chosen, *(activation_schemes(activations, net).values() if activations else ()))
@@ -162,6 +160,8 @@ def recipe(
     pretrained = bool(rounds) if way.pretrained is None else way.pretrained
     usual = FLOAT[base] if not pretrained else TERNARY if not rounds or any(map(coarse, rounds)) else CALIBRATED
     decided = usual | way.settings | ({} if epochs is None else {"epochs": epochs}) | own
+    if decided["epochs"] == 0 and (idle := [*([method] if method else []), *(name for name in own if name != "epochs")]):
+        raise InputError(f"{idle[0]} decides nothing in 0 epochs, which only calibrate; give 1 epoch or more")
     if way.scheme is not None:
         decided["distillation"] = Distillation(scheme=way.scheme, **distilled)
         decided["teacher"] = recipe(teacher or network, seed=seed, base=base)

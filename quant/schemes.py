@@ -146,11 +146,13 @@ def spelled(text, names, edges, check):
     """Name → scheme, as `text` spells it: see `schemes`."""
     chosen, general, edge = {}, None, EDGES
     for part in text.split(","):
-        name, _, scheme = part.rpartition("=")
+        name, named, scheme = part.rpartition("=")
         check(scheme)
         if name == "edges":
             edge = scheme
-        elif not name:
+        elif not named:
+            if general is not None:
+                raise InputError(f"{general} and {scheme} are both for every layer, in {text!r}; allowed: one of them")
             general, chosen = scheme, {}
         elif name in names:
             chosen[name] = scheme

@@ -4,13 +4,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
 
 from golden.errors import InputError
 from golden.layer_tables import topology
 from golden.topology import INPUT
 from quant.models import Classifier
-from quant.schemes import EDGES, FLOAT, activation_schemes
+from quant.schemes import EDGES, FLOAT, activation_schemes, weight_quantiser
 
 __all__ = ["RULES", "SCHEMES", "Distillation", "Recipe", "Rule", "Settings"]
 
@@ -222,8 +223,8 @@ class Recipe(Settings):
         if self.activations:
             activation_schemes(self.activations, net)
         super().__post_init__()
-        if self.seed < 0:
-            raise InputError(f"seed must be at least 0, not {self.seed}")
+        if not 0 <= self.seed < 1 << 63:
+            raise InputError(f"seed must be 0 to 2^63 - 1, not {self.seed}")
         if self.epochs == 0 and self.start is None:
             raise InputError("epochs must be at least 1 for a network that starts from nothing")
         if self.start is not None and self.start.network != self.network:
@@ -235,6 +236,10 @@ class Recipe(Settings):
             raise InputError(f"the student of scheme {self.distillation.scheme} must start from {what}")
         if self.pruning is not None and (self.start is None or self.epochs == 0):
             raise InputError("pruning needs a trained network to start from, and at least 1 epoch behind it")
+        if self.pruning is not None:
+            for row, scheme in zip(net.rows, self.schemes, strict=False):
+                if scheme != FLOAT and weight_quantiser(scheme, row).format.nearest(np.zeros(1))[0] != 0:
+                    raise InputError(f"pruning needs weights that can be 0; {scheme}, of layer {row.name}, has no 0")
         if self.pruning is not None and self.pruning.method == "energy" and self.schemes:
             raise InputError("energy-aware pruning needs float weights, which it refits; quantise what it has pruned")
         if self.quantised and self.relu_threshold:

@@ -97,6 +97,7 @@ class Scale:
         Of all data but the first no more than so many.
     epochs, floats : int
         Of each method, and of the float network.
+    flip : bool
     rows : tuple of Row
     """
 
@@ -105,13 +106,14 @@ class Scale:
     seeds: int | None = None
     epochs: int = 2
     floats: int = 10
+    flip: bool = False
     rows: tuple = ROWS
 
 
 def scale(full, folder):
     """The default; all images, if `full`; CIFAR-10 Full on a folder of the user's."""
     if folder is not None:
-        return Scale(data=(Data(name=folder),), network="cifar10_full", floats=30)
+        return Scale(data=(Data(name=folder),), network="cifar10_full", floats=30, flip=True)
     if full:
         return Scale(data=(Data(name="fashion-mnist"), Data(name="mnist")))
     few = {"train": 12_000, "held_out": 500}
@@ -124,7 +126,7 @@ def trials(scale, seeds):
     for i, data in enumerate(scale.data):
         net = topology(data.network(scale.network))
         for seed in seeds[: scale.seeds if i else None]:
-            common = {"batch": 64, "decay": 1e-2, "shift": 1}
+            common = {"batch": 64, "decay": 1e-2, "shift": 1, "flip": scale.flip}
             start = network(data, scale.network, seed, epochs=scale.floats, rate=3e-3, **common)
             for row in scale.rows:
                 recipe = start

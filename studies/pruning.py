@@ -46,6 +46,7 @@ class Scale:
         Shares of the weights of every layer that stay.
     floats, epochs : int
         Of the float network, and behind pruning.
+    flip : bool
     """
 
     data: Data
@@ -53,12 +54,13 @@ class Scale:
     kept: tuple = (0.5, 0.25, 0.12, 0.06, 0.03)
     floats: int = 10
     epochs: int = 2
+    flip: bool = False
 
 
 def scale(full, folder):
     """The default; whole images and longer retraining, if `full`; CIFAR-10 Full on a folder of the user's."""
     if folder is not None:
-        return Scale(data=Data(name=folder), network="cifar10_full", floats=30, epochs=10)
+        return Scale(data=Data(name=folder), network="cifar10_full", floats=30, epochs=10, flip=True)
     if full:
         return Scale(data=Data(name="fashion-mnist"), epochs=8)
     return Scale(data=Data(name="fashion-mnist", train=20_000, held_out=1000))
@@ -71,7 +73,7 @@ def title(method, kept):
 
 def trials(scale, seeds):
     """All that is trained."""
-    common, found = {"batch": 128, "shift": 1}, []
+    common, found = {"batch": 128, "shift": 1, "flip": scale.flip}, []
     for seed in seeds:
         start = network(scale.data, scale.network, seed, epochs=scale.floats, rate=3e-3, decay=1e-2, **common)
         found.append(Weighed(row=WHOLE, recipe=start, data=scale.data))

@@ -169,19 +169,20 @@ def claim(rows, name):
 def markdown(found):
     """Sections of the page."""
     epochs = counted(found["epochs"], "epoch")
-    all_filters = f", *{WIDER}* those of the whole network"
-    tuned = f"narrow ones for {counted(found['tuned'], 'epoch')} from the floats of their scheme and seed, and *{LONGER}* is "
-    tuned += "floats that are trained likewise, all "
-    kind = " for floats and, for narrow numbers, scheme C, at the same rate; the paper's tables are of networks from nothing"
+    all_filters = f", *{WIDER}* those of the whole network" * found["wider"]
+    floats = narrow = kind = ""
+    if found["tuned"]:
+        floats, narrow = " of floats", f"narrow ones for {counted(found['tuned'], 'epoch')} from the floats of their scheme "
+        narrow += f"and seed, and *{LONGER}* is floats that are trained likewise, all "
+        kind = " for floats and, for narrow numbers, scheme C, at the same rate; the paper's tables are of networks from "
+        kind += "nothing"
     shift = counted(found["shift"], "pixel")
     other = "This is not CIFAR-10, on which the paper has its tables: what carries over is the comparison of schemes. "
     sections = [
-        f"{found['title']}. {other if 'mnist' in found['title'] else ''}Networks{' of floats' if found['tuned'] else ''} are "
-        f"trained for {epochs} from nothing, {tuned if found['tuned'] else ''}by AdamW, with random shifts of up to "
-        f"{shift}{' and mirror images' if found['flip'] else ''}. The teacher is one {found['teacher']} of floats, trained "
-        f"likewise; Apprentice is scheme B{kind if found['tuned'] else ''}. *WRPN* doubles the filters of the "
-        f"first convolution and stage{all_filters if found['wider'] else ''}. First and last layers of narrow networks have "
-        "8 bits."
+        f"{found['title']}. {other if 'mnist' in found['title'] else ''}Networks{floats} are trained for {epochs} from "
+        f"nothing, {narrow}by AdamW, with random shifts of up to {shift}{' and mirror images' if found['flip'] else ''}. The "
+        f"teacher is one {found['teacher']} of floats, trained likewise; Apprentice is scheme B{kind}. *WRPN* doubles the "
+        f"filters of the first convolution and stage{all_filters}. First and last layers of narrow networks have 8 bits."
     ]
     for name in dict.fromkeys(row["network"] for row in found["rows"]):
         sections.append(grid([row for row in found["rows"] if row["network"] == name], name, found))

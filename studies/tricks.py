@@ -78,6 +78,7 @@ class Scale:
     width : float
         Of these two.
     epochs, batch : int
+    flip : bool
     """
 
     data: Data
@@ -88,13 +89,14 @@ class Scale:
     width: float = 0.5
     epochs: int = 30  # long enough for training to stall at a constant rate
     batch: int = 64
+    flip: bool = False
 
 
 def scale(full, folder):
     """The default; whole images, if `full`; the paper's kind of network on a folder of the user's."""
     if folder is not None:
         sizes = {"network": "vgg_cifar", "shallow": "resnet20", "deep": "resnet44", "width": 1, "epochs": 90}
-        return Scale(data=Data(name=folder), sizes={}, batch=128, **sizes)
+        return Scale(data=Data(name=folder), sizes={}, batch=128, flip=True, **sizes)
     if full:
         return Scale(data=Data(name="fashion-mnist"), sizes={}, epochs=60, batch=128, width=1)
     return Scale(data=Data(name="fashion-mnist", train=10_000, held_out=1000, halved=True), sizes={})
@@ -108,7 +110,7 @@ def ternary(net, skip):
 
 def trials(scale, seeds):
     """All that is trained."""
-    common = {"batch": scale.batch, "rate": 3e-3, "decay": 1e-2, "shift": 1}
+    common = {"batch": scale.batch, "rate": 3e-3, "decay": 1e-2, "shift": 1, "flip": scale.flip}
     quarter, found = max(1, scale.epochs // 4), []
     net = topology(scale.data.network(scale.network, **scale.sizes))
     deep = topology(scale.data.network(scale.deep, width=scale.width))
@@ -136,7 +138,7 @@ def trials(scale, seeds):
 
 def results(found, scale):
     """JSON values of the tables."""
-    made = {"title": scale.data.title, "epochs": scale.epochs, "network": scale.network, "rows": []}
+    made = {"title": scale.data.title, "epochs": scale.epochs, "network": scale.network, "flip": scale.flip, "rows": []}
     for title in (FLOAT, *(trick.title for trick in TRICKS)):
         made["rows"].append(summary(title, found[title]))
     made["depth"] = [summary(title, found[title]) for title in (f"{scale.shallow} float", f"{scale.deep} ternary")]
@@ -166,8 +168,8 @@ def markdown(found):
     whole = deep["products"]["mean"] * deep["macs"] / shallow["macs"]
     return [
         f"{found['title']}. {found['network']}, {counted(found['epochs'], 'epoch')} by AdamW with weight decay, its "
-        f"rate falling as half a cosine, random shifts of a pixel. *{STEADY}* has neither decay nor a falling rate, and "
-        f"*LR* adds its cuts to that alone. *{BASE}*: TWN in all convolutions, from nothing; dense layers and activations "
+        f"rate falling as half a cosine, random shifts of a pixel{' and mirror images' * found['flip']}. *{STEADY}* has "
+        f"neither decay nor a falling rate, and *LR* adds its cuts to that alone. *{BASE}*: TWN in all convolutions, from nothing; dense layers and activations "
         "are floats, as in the paper, so that accuracy is torch's.",
         table(head, lines),
         f"Mean and standard deviation over seeds. *Difference*: from *{BASE}*, that of *LR* from *{STEADY}*, in points, "

@@ -29,6 +29,22 @@ def test_8_bit_weights_alone_are_not_trained():
     assert recipe("lenet_caffe", "int8,ip2=ternary").epochs > 0
 
 
+@pytest.mark.parametrize(
+    "asked, what",
+    [
+        ({"method": "reg"}, "reg"),
+        ({"method": "apprentice_c"}, "apprentice_c"),
+        ({"settings": {"rate": "0.1"}}, "rate"),
+        ({"method": "gradupdate+lr", "settings": {"batch": 8}}, r"gradupdate\+lr"),
+    ],
+)
+def test_what_decides_training_is_refused_where_there_is_none(asked, what):
+    with pytest.raises(InputError, match=f"^{what} decides nothing in 0 epochs, which only calibrate; give 1 epoch or more$"):
+        recipe("lenet", "int8", **asked)
+    assert recipe("lenet", "int8", epochs=1, **asked).epochs == 1
+    assert recipe("lenet", "int8", settings={"epochs": 0}).epochs == 0
+
+
 def test_unknown_names_and_seeds_are_refused():
     with pytest.raises(InputError, match="no network is called 'vgg19'"):
         recipe("vgg19", "ternary")
@@ -89,7 +105,7 @@ def test_pruned_runs_start_from_the_float_run():
         ({"settings": {"kept": 0.1}}, "kept needs one of the methods prune_magnitude, prune_deviation, prune_o"),
         ({"method": "prune_obd+scratch"}, "prune_obd and scratch cannot be combined: they disagree on pretrained"),
         ({"method": "prune_obd", "settings": {"kept": "0"}}, "kept of all layers must be above 0 and up to 1, not 0.0"),
-        ({"method": "prune_obd", "epochs": 0}, "pruning needs a trained network to start from, and at least 1 epoch"),
+        ({"method": "prune_obd", "epochs": 0}, "prune_obd decides nothing in 0 epochs, which only calibrate"),
         ({"method": "apprentice_b", "teacher": "vgg"}, "no network is called 'vgg'"),
         ({"settings": {"batch": "x"}}, "batch must be an integer, not 'x'"),
         ({"settings": {"rate": "fast"}}, "rate must be a number, not 'fast'"),

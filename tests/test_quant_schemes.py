@@ -55,6 +55,8 @@ def test_the_edge_of_activations_is_what_the_last_layer_reads_and_what_lies_behi
         ("fp32", "no weight scheme is called 'fp32'"),
         ("uint8e-2", "weights need a signed format, not uint8e-2"),
         ("ternary,conv3=int8", "no layer is called 'conv3'; allowed: edges, conv1, conv2, ip1, ip2"),
+        ("=ternary", "no layer is called ''; allowed: edges, conv1, conv2, ip1, ip2"),
+        ("ternary,int4", "ternary and int4 are both for every layer, in 'ternary,int4'; allowed: one of them"),
         ("conv1=int8,ip1=ternary", "no scheme for conv2, ip2 in"),
         ("", "no weight scheme is called ''"),
     ],

@@ -25,7 +25,8 @@ def test_schedules():
     "settings, message",
     [
         ({"network": "alexnett"}, "no network is called 'alexnett'"),
-        ({"seed": -1}, "seed must be at least 0, not -1"),
+        ({"seed": -1}, r"seed must be 0 to 2\^63 - 1, not -1"),
+        ({"seed": 1 << 63}, r"seed must be 0 to 2\^63 - 1, not 9223372036854775808"),
         ({"batch": 0}, "batch must be at least 1, not 0"),
         ({"shift": -2}, "shift must be at least 0, not -2"),
         ({"rate": float("nan")}, "rate must be positive, not nan"),
@@ -48,7 +49,15 @@ def test_schedules():
         ({"start": Recipe(network="lenet_caffe")}, "start must be a run of lenet, not of lenet_caffe"),
         ({"epochs": 0}, "epochs must be at least 1 for a network that starts from nothing"),
         ({**TERNARY, "relu_threshold": 0.1, "threshold_epochs": 1}, "relu_threshold of a network of integers must be 0"),
+        ({"pruning": Pruning()}, "pruning needs a trained network to start from, and at least 1 epoch behind it"),
         ({**TERNARY, "start": LENET, "pruning": Pruning(method="energy")}, "energy-aware pruning needs float weights"),
+        *(
+            (
+                {"schemes": ("int8", scheme, scheme, "int8"), "start": LENET, "pruning": Pruning()},
+                f"pruning needs weights that can be 0; {scheme}, of layer conv2, has no 0",
+            )
+            for scheme in ("bwn", "binaryconnect", "bnn", "wrpn1", "pow2_4", "binary")
+        ),
         (
             {"network": "alexnet", "schemes": ("ternary",) * 8},
             "layer conv2 of alexnet has 2 groups; golden's convolutions, those of networks of integers, have 1",

@@ -70,6 +70,7 @@ def test_scales():
     usual, full, own = scale(False, None), scale(True, None), scale(False, "folder")
     assert [data.name for data in usual.data] == ["fashion-mnist", "mnist"] == [data.name for data in full.data]
     assert {data.train for data in full.data} == {None} and own.network == "cifar10_full"
+    assert own.flip and not usual.flip  # digits and clothes are not mirrored, CIFAR-10 is
     assert all(each.epochs <= 2 for each in (usual, full, own))
     assert len(trials(Scale(data=(FEW, FEW), seeds=1), [0, 1, 2])) == 4 * len(ROWS)
 

@@ -25,6 +25,7 @@ def test_figures_are_kept_by_all_the_code_that_prunes_and_models():
 def test_scales():
     usual, full, own = scale(False, None), scale(True, None), scale(False, "folder")
     assert usual.data.train == 20_000 and full.epochs > usual.epochs and own.network == "cifar10_full"
+    assert own.flip and not usual.flip  # digits and clothes are not mirrored, CIFAR-10 is
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 import operator
 import os
+import time
+
+import pytest
 
 from studies.workers import workers
 
@@ -12,3 +15,19 @@ def test_jobs_keep_their_order_in_other_processes_of_one_thread(monkeypatch):
         assert work_on(operator.sub, [5, 1, 3], 2) == [3, -1, 1]
         assert work_on(os.getenv, ["OMP_NUM_THREADS"]) == ["1"]
         assert os.getpid() not in work_on(eval, ["__import__('os').getpid()"])
+
+
+@pytest.mark.parametrize("jobs", [[60, -1], [-1, 60]])
+def test_a_job_that_fails_ends_the_others(jobs):
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="must be non-negative"), workers() as work_on:
+        work_on(time.sleep, jobs)
+    assert time.monotonic() - began < 30  # starting a process takes a second or two, of a busy machine
+
+
+def test_an_interruption_ends_all():
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), workers() as work_on:
+        assert work_on(operator.neg, [1]) == [-1]
+        raise KeyboardInterrupt
+    assert time.monotonic() - began < 30
