@@ -17,12 +17,15 @@ TITLE = "WRPN and Apprentice"
 SEEDS = (0, 1, 2)
 TEACHER_SEED = 0
 
+LONGER = "baseline, trained on"  # floats from the floats of the baseline, for as long as narrow networks
+WIDER = "WRPN, all filters, + Apprentice"
 SCHEMES = {  # title → sizes that differ from the baseline's, whether there is a teacher
     "baseline": ({}, False),
+    LONGER: ({}, False),
     "WRPN": ({"first": 2}, False),
     "Apprentice": ({}, True),
     "WRPN + Apprentice": ({"first": 2}, True),
-    "WRPN, all filters, + Apprentice": ({"width": 2}, True),
+    WIDER: ({"width": 2}, True),
 }
 PUBLISHED = {  # network → scheme → {(weight bits, activation bits): error in %}: Mishra and Marr, tables 1 to 4
     "resnet44": {
@@ -57,7 +60,9 @@ class Scale:
         Of the baseline and of the teacher.
     precisions : tuple of (weight bits, activation bits)
     epochs, tuned : int
-        Of networks of floats from nothing, and of narrow ones from these.
+        Of networks of floats from nothing, and of narrow ones from these; without the second, of all from nothing.
+    wider : bool
+        Whether all filters are widened too.
     shift : int
     flip : bool
     batch : int
@@ -70,6 +75,7 @@ class Scale:
     precisions: tuple = PRECISIONS
     epochs: int = 15
     tuned: int = 15
+    wider: bool = False
     shift: int = 1
     flip: bool = True
     batch: int = 128
@@ -78,10 +84,10 @@ class Scale:
 def scale(full, folder):
     """The default; the whole grid on whole images, if `full`; the paper's own networks on a folder of the user's."""
     if folder is not None:
-        sizes = {"width": 1, "epochs": 160, "tuned": 80, "precisions": GRID, "shift": 4}
+        sizes = {"width": 1, "epochs": 160, "tuned": 0, "precisions": GRID, "shift": 4}
         return Scale(data=Data(name=folder), networks=("resnet44", "resnet56"), teacher="resnet110", **sizes)
     if full:
-        return Scale(data=Data(name="fashion-mnist"), epochs=30, tuned=30, precisions=GRID, shift=2)
+        return Scale(data=Data(name="fashion-mnist"), epochs=30, tuned=30, precisions=GRID, wider=True, shift=2)
     return Scale(data=Data(name="fashion-mnist", train=20_000, held_out=1000, halved=True))
 
 
@@ -92,15 +98,16 @@ def title(name, scheme, bits):
 
 def runs(scale):
     """(network, scheme, bits) of every row; all filters are widened at the narrowest numbers and in floats alone."""
+    only = {LONGER: (WIDE,) if scale.tuned else (), WIDER: PRECISIONS if scale.wider else ()}
     for name in scale.networks:
         for scheme in SCHEMES:
             for bits in scale.precisions:
-                if "all filters" not in scheme or bits in PRECISIONS:
+                if bits in only.get(scheme, scale.precisions):
                     yield name, scheme, bits
 
 
 def trials(scale, seeds):
-    """All that is trained: floats from nothing, narrow networks from the floats of their scheme and seed."""
+    """All that is trained: floats from nothing, narrow networks from the floats of their scheme and seed, if tuned."""
     common = {"batch": scale.batch, "rate": RATE, "decay": 1e-2, "shift": scale.shift, "flip": scale.flip}
     teacher = network(scale.data, scale.teacher, TEACHER_SEED, epochs=scale.epochs, sizes={"width": scale.width}, **common)
     found = []
@@ -113,11 +120,12 @@ def trials(scale, seeds):
                 given |= {"teacher": teacher, "distillation": Distillation(scheme=kind)} if taught else {}
                 return network(scale.data, name, seed, sizes=sizes, **given, **common)
 
-            made = recipe("B", epochs=scale.epochs)
-            if bits != WIDE:
-                weights, activations = ("float" if width == 32 else f"wrpn{width}" for width in bits)
-                narrow = {"weights": weights, "activations": activations, "start": made}
-                made = recipe("C", epochs=scale.tuned, **narrow)
+            weights, activations = ("float" if width == 32 else f"wrpn{width}" for width in bits)
+            numbers = {"weights": weights, "activations": activations} if bits != WIDE else {}
+            if scale.tuned and (numbers or scheme == LONGER):
+                made = recipe("C", epochs=scale.tuned, start=recipe("B", epochs=scale.epochs), **numbers)
+            else:
+                made = recipe("B", epochs=scale.epochs, **numbers)
             found.append(Trial(row=title(name, scheme, bits), recipe=made, data=scale.data))
     return found
 
@@ -137,20 +145,21 @@ def results(found, scale):
     made = {"title": scale.data.title, "epochs": scale.epochs, "tuned": scale.tuned}
     made |= {"teacher": scale.teacher, "width": scale.width, "rows": rows}
     made["claims"] = [claim(rows, name) for name in scale.networks]
-    return made | {"flip": scale.flip, "shift": scale.shift, "memory": footprints.results()}
+    return made | {"wider": scale.wider, "flip": scale.flip, "shift": scale.shift, "memory": footprints.results()}
 
 
 def claim(rows, name):
-    """How far the narrow, widened and taught networks are above the plain float one, seed by seed."""
+    """How far the narrow, widened and taught networks are above the plain float ones, seed by seed."""
 
     def of(scheme, bits):
         return next(r for r in rows if (r["network"], r["scheme"], tuple(r["bits"])) == (name, scheme, bits))
 
-    base, found = of("baseline", WIDE), {"network": name}
-    for scheme in ("WRPN + Apprentice", "WRPN, all filters, + Apprentice"):
-        pairs = zip(of(scheme, NARROW)["test"]["runs"], base["test"]["runs"], strict=True)
-        found[scheme] = spread(narrow - wide for narrow, wide in pairs)
-    found["epochs"] = []
+    found, here = {"network": name, "epochs": []}, {row["scheme"] for row in rows if row["network"] == name}
+    for base in (base for base in ("baseline", LONGER) if base in here):
+        found[base] = {}
+        for scheme in (scheme for scheme in ("WRPN + Apprentice", WIDER) if scheme in here):
+            pairs = zip(of(scheme, NARROW)["test"]["runs"], of(base, WIDE)["test"]["runs"], strict=True)
+            found[base][scheme] = spread(narrow - wide for narrow, wide in pairs)
     for bits in PRECISIONS:
         alone, taught = (of(scheme, bits)["curve"] for scheme in ("baseline", "Apprentice"))
         found["epochs"].append({"baseline": reached(alone, max(alone)), "Apprentice": reached(taught, max(alone))})
@@ -159,16 +168,20 @@ def claim(rows, name):
 
 def markdown(found):
     """Sections of the page."""
-    epochs, tuned = (counted(found[what], "epoch") for what in ("epochs", "tuned"))
+    epochs = counted(found["epochs"], "epoch")
+    all_filters = f", *{WIDER}* those of the whole network"
+    tuned = f"narrow ones for {counted(found['tuned'], 'epoch')} from the floats of their scheme and seed, and *{LONGER}* is "
+    tuned += "floats that are trained likewise, all "
+    kind = " for floats and, for narrow numbers, scheme C, at the same rate; the paper's tables are of networks from nothing"
     shift = counted(found["shift"], "pixel")
     other = "This is not CIFAR-10, on which the paper has its tables: what carries over is the comparison of schemes. "
     sections = [
-        f"{found['title']}. {other if 'mnist' in found['title'] else ''}Networks of floats are trained for {epochs} from "
-        f"nothing, narrow ones for {tuned} from the floats of their scheme and seed, by AdamW, with random shifts of up to "
+        f"{found['title']}. {other if 'mnist' in found['title'] else ''}Networks{' of floats' if found['tuned'] else ''} are "
+        f"trained for {epochs} from nothing, {tuned if found['tuned'] else ''}by AdamW, with random shifts of up to "
         f"{shift}{' and mirror images' if found['flip'] else ''}. The teacher is one {found['teacher']} of floats, trained "
-        "likewise; Apprentice is scheme B for floats, scheme C for narrow numbers. *WRPN* doubles the filters of the "
-        "first convolution and stage, *all filters* those of the whole network. First and last layers of narrow networks "
-        "have 8 bits."
+        f"likewise; Apprentice is scheme B{kind if found['tuned'] else ''}. *WRPN* doubles the filters of the "
+        f"first convolution and stage{all_filters if found['wider'] else ''}. First and last layers of narrow networks have "
+        "8 bits."
     ]
     for name in dict.fromkeys(row["network"] for row in found["rows"]):
         sections.append(grid([row for row in found["rows"] if row["network"] == name], name, found))
@@ -202,11 +215,11 @@ def grid(rows, name, found):
 def claimed(found):
     """The paper's claims, in words."""
     words = []
-    for scheme in ("WRPN + Apprentice", "WRPN, all filters, + Apprentice"):
-        gap = found[scheme]
-        error = "" if gap["error"] is None else f" (standard error {100 * gap['error']:.2f})"
-        where = f"{100 * gap['mean']:+.2f} points{error} from it: {'not below' if gap['mean'] >= 0 else 'below'}"
-        words.append(f"with {scheme}, 2-bit weights and 8-bit activations are {where}")
+    for base in (base for base in ("baseline", LONGER) if base in found):
+        for scheme, gap in found[base].items():
+            error = "" if gap["error"] is None else f" (standard error {100 * gap['error']:.2f})"
+            where = f"{100 * gap['mean']:+.2f} points{error} from *{base}*: {'not below' if gap['mean'] >= 0 else 'below'}"
+            words.append(f"with {scheme}, 2-bit weights and 8-bit activations are {where}")
     when = []
     for kind, epochs in zip(("floats", "narrow numbers"), found["epochs"], strict=True):
         taught = "never" if epochs["Apprentice"] is None else f"after epoch {epochs['Apprentice']}"
