@@ -61,8 +61,6 @@ class Scale:
     precisions : tuple of (weight bits, activation bits)
     epochs, tuned : int
         Of networks of floats from nothing, and of narrow ones from these; without the second, of all from nothing.
-    wider : bool
-        Whether all filters are widened too.
     shift : int
     flip : bool
     batch : int
@@ -75,7 +73,6 @@ class Scale:
     precisions: tuple = PRECISIONS
     epochs: int = 15
     tuned: int = 15
-    wider: bool = False
     shift: int = 1
     flip: bool = True
     batch: int = 128
@@ -87,7 +84,7 @@ def scale(full, folder):
         sizes = {"width": 1, "epochs": 160, "tuned": 0, "precisions": GRID, "shift": 4}
         return Scale(data=Data(name=folder), networks=("resnet44", "resnet56"), teacher="resnet110", **sizes)
     if full:
-        return Scale(data=Data(name="fashion-mnist"), epochs=30, tuned=30, precisions=GRID, wider=True, shift=2)
+        return Scale(data=Data(name="fashion-mnist"), epochs=30, tuned=30, precisions=GRID, shift=2)
     return Scale(data=Data(name="fashion-mnist", train=20_000, held_out=1000, halved=True))
 
 
@@ -98,7 +95,7 @@ def title(name, scheme, bits):
 
 def runs(scale):
     """(network, scheme, bits) of every row; all filters are widened at the narrowest numbers and in floats alone."""
-    only = {LONGER: (WIDE,) if scale.tuned else (), WIDER: PRECISIONS if scale.wider else ()}
+    only = {LONGER: (WIDE,) if scale.tuned else (), WIDER: PRECISIONS}
     for name in scale.networks:
         for scheme in SCHEMES:
             for bits in scale.precisions:
@@ -145,7 +142,7 @@ def results(found, scale):
     made = {"title": scale.data.title, "epochs": scale.epochs, "tuned": scale.tuned}
     made |= {"teacher": scale.teacher, "width": scale.width, "rows": rows}
     made["claims"] = [claim(rows, name) for name in scale.networks]
-    return made | {"wider": scale.wider, "flip": scale.flip, "shift": scale.shift, "memory": footprints.results()}
+    return made | {"flip": scale.flip, "shift": scale.shift, "memory": footprints.results()}
 
 
 def claim(rows, name):
@@ -169,19 +166,20 @@ def claim(rows, name):
 def markdown(found):
     """Sections of the page."""
     epochs = counted(found["epochs"], "epoch")
-    all_filters = f", *{WIDER}* those of the whole network"
-    tuned = f"narrow ones for {counted(found['tuned'], 'epoch')} from the floats of their scheme and seed, and *{LONGER}* is "
-    tuned += "floats that are trained likewise, all "
-    kind = " for floats and, for narrow numbers, scheme C, at the same rate; the paper's tables are of networks from nothing"
+    floats = narrow = kind = ""
+    if found["tuned"]:
+        floats, narrow = " of floats", f"narrow ones for {counted(found['tuned'], 'epoch')} from the floats of their scheme "
+        narrow += f"and seed, and *{LONGER}* is floats that are trained likewise, all "
+        kind = " for floats and, for narrow numbers, scheme C, at the same rate; the paper's tables are of networks from "
+        kind += "nothing"
     shift = counted(found["shift"], "pixel")
     other = "This is not CIFAR-10, on which the paper has its tables: what carries over is the comparison of schemes. "
     sections = [
-        f"{found['title']}. {other if 'mnist' in found['title'] else ''}Networks{' of floats' if found['tuned'] else ''} are "
-        f"trained for {epochs} from nothing, {tuned if found['tuned'] else ''}by AdamW, with random shifts of up to "
-        f"{shift}{' and mirror images' if found['flip'] else ''}. The teacher is one {found['teacher']} of floats, trained "
-        f"likewise; Apprentice is scheme B{kind if found['tuned'] else ''}. *WRPN* doubles the filters of the "
-        f"first convolution and stage{all_filters if found['wider'] else ''}. First and last layers of narrow networks have "
-        "8 bits."
+        f"{found['title']}. {other if 'mnist' in found['title'] else ''}Networks{floats} are trained for {epochs} from "
+        f"nothing, {narrow}by AdamW, with random shifts of up to {shift}{' and mirror images' if found['flip'] else ''}. The "
+        f"teacher is one {found['teacher']} of floats, trained likewise; Apprentice is scheme B{kind}. *WRPN* doubles the "
+        "filters of the first convolution and stage, *all filters* those of the whole network. First and last layers of "
+        "narrow networks have 8 bits."
     ]
     for name in dict.fromkeys(row["network"] for row in found["rows"]):
         sections.append(grid([row for row in found["rows"] if row["network"] == name], name, found))

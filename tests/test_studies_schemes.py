@@ -32,7 +32,7 @@ def of(found, row):
 
 
 def test_schemes_widen_and_teach():
-    found = trials(Scale(data=HALVED, wider=True), [5])
+    found = trials(Scale(data=HALVED), [5])
     base, narrow = (of(found, title("resnet8", "baseline", bits)) for bits in (WIDE, NARROW))
     assert base.schemes == () and base.teacher is None
     assert narrow.schemes == ("int8", *["wrpn2"] * 6, "int8") and narrow.activations == "wrpn8"
@@ -52,8 +52,8 @@ def test_schemes_widen_and_teach():
 
 def test_grids():
     usual, full, own = scale(False, None), scale(True, None), scale(False, "folder")
-    assert len(list(runs(usual))) == 4 * 2 + 1 and len(list(runs(full))) == 4 * 6 + 3
-    assert len(list(runs(own))) == 2 * 4 * 6
+    assert len(list(runs(usual))) == 4 * 2 + 3 and len(list(runs(full))) == 4 * 6 + 3
+    assert len(list(runs(own))) == 2 * (4 * 6 + 2)
     assert own.networks == ("resnet44", "resnet56") and own.precisions == GRID and own.width == 1
     for name in own.networks:
         assert set(PUBLISHED[name]) == set(SCHEMES) - {LONGER, WIDER}
@@ -96,7 +96,7 @@ def test_claims_are_differences_seed_by_seed():
 def test_the_page_from_a_few_images(monkeypatch, tmp_path):
     small = Scale(data=HALVED, teacher="resnet8", epochs=3, tuned=2, batch=32, flip=False)
     found, page = made(monkeypatch, schemes, small, [0], tmp_path)
-    assert len(found["rows"]) == 9 and (tmp_path / "schemes.png").exists()
+    assert len(found["rows"]) == 11 and (tmp_path / "schemes.png").exists()
     narrow = [row for row in found["rows"] if tuple(row["bits"]) == NARROW]
     assert all(row["by"] == "golden" for row in narrow) and all(row["nonzero"] < 0.8 for row in narrow)
     for row in found["rows"]:
