@@ -154,7 +154,7 @@ def claim(rows, name):
     found, here = {"network": name, "epochs": []}, {row["scheme"] for row in rows if row["network"] == name}
     for base in (base for base in ("baseline", LONGER) if base in here):
         found[base] = {}
-        for scheme in (scheme for scheme in ("WRPN + Apprentice", WIDER) if scheme in here):
+        for scheme in ("WRPN + Apprentice", WIDER):
             pairs = zip(of(scheme, NARROW)["test"]["runs"], of(base, WIDE)["test"]["runs"], strict=True)
             found[base][scheme] = spread(narrow - wide for narrow, wide in pairs)
     for bits in PRECISIONS:
