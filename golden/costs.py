@@ -23,18 +23,24 @@ def check(**bits):
             raise InputError(f"{what} must be at least 1, not {value}")
 
 
-def compute_cost(net, weight_bits, activation_bits):
+def compute_cost(net, *bits):
     """Products for one image, each times the bits of its weight and its activation together.
 
     Parameters
     ----------
     net : Topology
-    weight_bits, activation_bits : int
+    bits
+        Pairs (of weights, of activations): one of all layers, or one of each.
 
     Source: Mishra and Marr, WRPN & Apprentice, footnote 2.
     """
-    check(weight_bits=weight_bits, activation_bits=activation_bits)
-    return net.macs * (weight_bits + activation_bits)
+    for weight_bits, activation_bits in bits:
+        check(weight_bits=weight_bits, activation_bits=activation_bits)
+    rows = net.rows
+    if len(bits) not in (1, len(rows)):
+        raise InputError(f"{len(rows)} layers need one pair of widths or as many, not {len(bits)}")
+    pairs = bits if len(bits) > 1 else bits * len(rows)
+    return sum(row.macs * sum(pair) for row, pair in zip(rows, pairs, strict=True))
 
 
 def memory(net, batch, *, training=False, weight_bits=32, activation_bits=32):

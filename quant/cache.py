@@ -19,7 +19,7 @@ from quant.rectify import thresholded
 from quant.run import Trained
 from quant.train import train
 
-__all__ = ["BUILD", "FLOAT", "LOOP", "PRUNING", "code_hash", "key", "remembered", "slug", "trained"]
+__all__ = ["BUILD", "FLOAT", "LOOP", "PRUNING", "code_hash", "key", "remembered", "slug", "started", "trained"]
 
 BUILD = Path("build/quant")
 LOOP = tuple(f"quant.{name}" for name in ("data", "losses", "rectify", "run", "settings", "train"))
@@ -83,6 +83,17 @@ def fetch(path, recipe):
         return None
 
 
+def files(recipe, dataset, build):
+    """(name, file of the network of `recipe`, file of its checkpoint while it is trained)."""
+    name = f"{slug(recipe)}-{key(recipe, dataset)}"
+    return name, Path(build) / f"{name}.weights.safetensors", Path(build) / f"{name}.checkpoint"
+
+
+def started(recipe, dataset, build=BUILD):
+    """Whether the network of `recipe`, or a part of its training, is in the cache."""
+    return any(path.exists() for path in files(recipe, dataset, build)[1:])
+
+
 def missing(here):
     """Whether any process misses a file: all have looked for it by then, and all train, or none."""
     return total([here])[0] > 0
@@ -99,8 +110,7 @@ def trained(recipe, dataset, *, build=BUILD, progress=True):
         If training fails, or the cache cannot be written.
     """
     part(recipe.batch)  # refused before all that it starts from is trained
-    name = f"{slug(recipe)}-{key(recipe, dataset)}"
-    path = Path(build) / f"{name}.weights.safetensors"
+    name, path, interrupted = files(recipe, dataset, build)
     found = fetch(path, recipe)
     if missing(found is None):
 
@@ -108,7 +118,7 @@ def trained(recipe, dataset, *, build=BUILD, progress=True):
             return None if other is None else trained(other, dataset, build=build, progress=progress).model.state_dict()
 
         joint = recipe.distillation is not None and recipe.distillation.scheme == "A"
-        checkpoint = Checkpoint(Path(build) / f"{name}.checkpoint", name, recipe.title)
+        checkpoint = Checkpoint(interrupted, name, recipe.title)
         teacher = None if joint else state(recipe.teacher)
         found = train(recipe, dataset, state(recipe.start), teacher, checkpoint=checkpoint, progress=progress)
         if first():

@@ -163,8 +163,11 @@ class Clipped(ActivationQuantiser):
         return torch.tensor(1.0 / self.format.hi)
 
     def forward(self, x):
-        x = x.clamp(self.format.lo / self.format.hi, 1)
-        return straight(x, torch.round(x.detach() * self.format.hi) / self.format.hi)
+        with torch.no_grad():
+            clipped = x.clamp(self.format.lo / self.format.hi, 1)
+            values = torch.round(clipped * self.format.hi) / self.format.hi
+            inside = clipped.eq_(x)  # in place, as a detour over booleans takes longer
+        return straight(x, values, inside)
 
 
 class Sign(ActivationQuantiser):

@@ -3,7 +3,7 @@
 import torch
 
 from golden.formats import Codebook, Integer, PowerOfTwo
-from quant.clusters import clustered, nearest
+from quant.clusters import coded
 from quant.quantisers import WeightQuantiser
 
 __all__ = ["Logarithmic", "Shared", "full_scale", "powers"]
@@ -86,14 +86,8 @@ class Shared(WeightQuantiser):
     @torch.no_grad()
     def cluster(self, w):
         """Let k-means find the centroids of `w`, and the code of each weight."""
-        kept = w != 0
-        self.zero.fill_(not bool(kept.all()))
-        first = int(self.zero)
-        centroids = torch.zeros(len(self.centroids), dtype=torch.float64)
-        codes = torch.zeros(w.shape, dtype=torch.long)
-        if kept.any():
-            centroids[first:] = clustered(w[kept], len(centroids) - first)
-            codes[kept] = first + nearest(w[kept].double(), centroids[first:])
+        self.zero.fill_(not bool(w.all()))
+        codes, centroids = coded(w, len(self.centroids), bool(self.zero))
         self.centroids.copy_(centroids)
         self.codes.copy_(codes)
         self.found.fill_(True)

@@ -7,7 +7,7 @@ import torch
 from torch.nn.utils import parametrize
 
 from golden.errors import InputError
-from quant.clusters import clustered, nearest
+from quant.clusters import coded
 from quant.masks import layers, plain
 
 __all__ = ["Shared", "shared", "sharing"]
@@ -45,16 +45,9 @@ def sharing(weight, bits):
     if bits not in range(1, 9):
         raise InputError(f"bits of a shared weight must be 1 to 8, not {bits}")
     weight = weight.detach()
-    kept = weight != 0
-    if not kept.any():
-        return Shared(torch.zeros_like(weight, dtype=torch.int64), torch.zeros(2))
-    rest, most = weight[kept].double(), (1 << bits) - 1
-    single = rest.unique()
-    centroids = single if len(single) <= most else clustered(rest, most)
-    centroids = centroids[nearest(rest, centroids).unique()]  # those that are nearest to something
-    codes = torch.zeros_like(weight, dtype=torch.int64)
-    codes[kept] = 1 + nearest(rest, centroids)
-    return Shared(codes, torch.cat([torch.zeros(1), centroids.float()]))
+    codes, table = coded(weight, 1 << bits, zero=True)
+    used = torch.cat([codes.new_zeros(1), codes.flatten()]).unique()
+    return Shared(torch.searchsorted(used, codes), table[used].float())
 
 
 class Table(torch.nn.Module):

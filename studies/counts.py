@@ -3,20 +3,37 @@
 import torch
 from torch.nn import functional
 
-__all__ = ["products", "weights"]
+from golden.topology import INPUT
+from quant.models import PIXEL
+
+__all__ = ["products", "weights", "widths"]
 
 FLOAT_BITS = 32
+
+
+@torch.no_grad()
+def widths(model):
+    """[bits of a weight as it is exported, bits of an activation that it meets] of each layer, floats' where it has none."""
+    found = []
+    for stage in model.stages:
+        [source] = stage.source
+        width = other = FLOAT_BITS
+        if stage.weights is not None:
+            width = sum(fmt.width for fmt, *_ in stage.weights.terms(stage.weight))
+        if source is not None:
+            other = source.format.width
+        elif model.quantised and INPUT in stage.layer.sources:
+            other = PIXEL.width
+        found.append([width, other])
+    return found
 
 
 @torch.no_grad()
 def weights(model):
     """Number of weights, their bits as they are exported or as floats, and the share that is not 0."""
     count = bits = nonzero = 0
-    for stage in model.stages:
+    for stage, (width, _) in zip(model.stages, widths(model), strict=True):
         w = values(stage)
-        width = FLOAT_BITS
-        if stage.weights is not None:
-            width = sum(fmt.width for fmt, *_ in stage.weights.terms(stage.weight))
         count, bits, nonzero = count + w.numel(), bits + width * w.numel(), nonzero + int((w != 0).sum())
     return {"weights": count, "weight_bits": bits, "nonzero": nonzero / count}
 

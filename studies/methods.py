@@ -151,7 +151,8 @@ def results(found, scale):
             figures |= {"loss": row.loss, "target": row.target, "area": costs[row.title]}
             edge = row.target if row.weights == FLOAT else EDGE
             rows.append(figures | {"cycles": cycles(net, row.target, row.settings, edge)})
-        made["data"].append({"name": data.name, "title": data.title, "rows": rows, "pairs": pairs(rows)})
+        figures = {"name": data.name, "title": data.title, "seeds": list(runs), "rows": rows, "pairs": pairs(rows)}
+        made["data"].append(figures)
     made["training"] = {"epochs": scale.epochs, "floats": scale.floats, "network": scale.network}
     return made
 
@@ -182,7 +183,8 @@ def markdown(found):
         f"{AGREED}"
     ]
     for data in found["data"]:
-        sections += [f"## {data['name']}", f"{data['title']}.", rows(data), *ordered(data)]
+        alone = "" if data["seeds"] == found["seeds"] else f"; seed {', '.join(map(str, data['seeds']))} alone"
+        sections += [f"## {data['name']}", f"{data['title']}{alone}.", rows(data), *ordered(data)]
     sections.append(
         "*Bits* are those of all weights, 8-bit layers included; *nonzero* is a share of weights, *products* one of an "
         "image's products. *Area* is that of a processing element of the target, in gate equivalents for each product that "

@@ -1,8 +1,8 @@
-"""What long training says in a worker: a line of an epoch, at most one a minute, and no bar."""
+"""What long training says in a worker: a line at most once a minute, of an epoch or of how far a bar is."""
 
 import contextlib
 import io
-import os
+import re
 import sys
 import time
 
@@ -14,6 +14,8 @@ SECONDS = 60
 class Lines(io.TextIOBase):
     """Text that is passed on a line at a time, none sooner than `SECONDS` behind the one before or the start.
 
+    What a bar draws anew is a line each time.
+
     Parameters
     ----------
     target : text stream
@@ -24,17 +26,16 @@ class Lines(io.TextIOBase):
 
     def write(self, text):
         """Take `text`; lines that come too soon are dropped."""
-        *lines, self.line = (self.line + text).split("\n")
+        *lines, self.line = re.split("[\r\n]", self.line + text)
         for line in lines:
-            if time.monotonic() - self.said >= SECONDS:
-                print(line, file=self.target, flush=True)
+            if line.strip() and time.monotonic() - self.said >= SECONDS:
+                print(line.rstrip(), file=self.target, flush=True)
                 self.said = time.monotonic()
         return len(text)
 
 
 @contextlib.contextmanager
 def minutely():
-    """Inside the block what is printed goes through `Lines`, and progress bars, on the error output, nowhere."""
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
-        with contextlib.redirect_stdout(Lines(sys.stdout)):
-            yield
+    """Inside the block what is printed, and what progress bars draw on the error output, goes through one `Lines`."""
+    with contextlib.redirect_stdout(Lines(sys.stdout)) as lines, contextlib.redirect_stderr(lines):
+        yield

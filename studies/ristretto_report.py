@@ -5,7 +5,7 @@ from pathlib import Path
 from golden.errors import replacing
 from quant.plots import picture
 from studies.ristretto import LONGER, SEARCHED, THEIRS, TUNING
-from studies.tables import counted, mean, percent, table
+from studies.tables import counted, duration, mean, percent, table
 
 __all__ = ["markdown", "pictures", "write"]
 
@@ -97,11 +97,6 @@ def areas(study):
         rows.append([*cells, f"{row['energy_pj']:.2f}"])
     head = ["family", "bits", "formats", "tree of 16 lanes, GE", "a lane's MAC, GE", "clock, ns"]
     return table([*head, "energy a product, pJ"], rows)
-
-
-def duration(seconds):
-    """Seconds in words, to the minute."""
-    return counted(round(seconds / 60), "minute")
 
 
 def made(study):

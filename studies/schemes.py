@@ -71,8 +71,8 @@ class Scale:
     teacher: str = "resnet20"
     width: float = 0.5
     precisions: tuple = PRECISIONS
-    epochs: int = 15
-    tuned: int = 15
+    epochs: int = 12
+    tuned: int = 12
     shift: int = 1
     flip: bool = True
     batch: int = 128
@@ -103,17 +103,22 @@ def runs(scale):
                     yield name, scheme, bits
 
 
+def sizes(scale, scheme):
+    """Width factors of the networks of a scheme."""
+    factors = SCHEMES[scheme][0]
+    return {"width": scale.width * factors.get("width", 1), "first": factors.get("first", 1)}
+
+
 def trials(scale, seeds):
     """All that is trained: floats from nothing, narrow networks from the floats of their scheme and seed, if tuned."""
     common = {"batch": scale.batch, "rate": RATE, "decay": 1e-2, "shift": scale.shift, "flip": scale.flip}
     teacher = network(scale.data, scale.teacher, TEACHER_SEED, epochs=scale.epochs, sizes={"width": scale.width}, **common)
     found = []
     for name, scheme, bits in runs(scale):
-        factors, taught = SCHEMES[scheme]
-        sizes = {"width": scale.width * factors.get("width", 1), "first": factors.get("first", 1)}
+        taught, wide = SCHEMES[scheme][1], sizes(scale, scheme)
         for seed in seeds:
 
-            def recipe(kind, name=name, seed=seed, sizes=sizes, taught=taught, **given):
+            def recipe(kind, name=name, seed=seed, sizes=wide, taught=taught, **given):
                 given |= {"teacher": teacher, "distillation": Distillation(scheme=kind)} if taught else {}
                 return network(scale.data, name, seed, sizes=sizes, **given, **common)
 
@@ -132,12 +137,10 @@ def results(found, scale):
     rows = []
     for name, scheme, bits in runs(scale):
         every = found[title(name, scheme, bits)]
-        factors = SCHEMES[scheme][0]
-        sizes = {"width": scale.width * factors.get("width", 1), "first": factors.get("first", 1)}
-        net = topology(scale.data.network(name, **sizes))
-        row = {"network": name, "scheme": scheme, "bits": list(bits), "by": next(iter(every.values()))["by"]}
+        net, one = topology(scale.data.network(name, **sizes(scale, scheme))), next(iter(every.values()))
+        row = {"network": name, "scheme": scheme, "bits": list(bits), "by": one["by"]}
         row |= {"test": over(every, "test"), "nonzero": over(every, "nonzero")["mean"]}
-        row |= {"cost": compute_cost(net, *bits), "curve": convergence(every)}
+        row |= {"cost": compute_cost(net, *one["widths"]), "curve": convergence(every)}
         rows.append(row)
     made = {"title": scale.data.title, "epochs": scale.epochs, "tuned": scale.tuned}
     made |= {"teacher": scale.teacher, "width": scale.width, "rows": rows}
@@ -185,7 +188,7 @@ def markdown(found):
         sections.append(grid([row for row in found["rows"] if row["network"] == name], name, found))
     sections.append(
         "Test error, mean and standard deviation over seeds; where weights and activations are narrow it is golden's, "
-        "otherwise torch's. *Cost* is FMAs times the bits of both operands, beside the float baseline's. "
+        "otherwise torch's. *Cost* is FMAs times the bits of both operands, layer by layer, beside the float baseline's. "
         f"{AGREED}"
     )
     for found_claim in found["claims"]:

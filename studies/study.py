@@ -1,11 +1,14 @@
 """A study of trained networks from its trials to its page: JSON, Markdown and pictures."""
 
 import json
+import os
+import time
 from pathlib import Path
 
 from golden.errors import replacing
 from quant.accuracy import commit
-from studies.trials import run
+from studies.tables import counted, duration
+from studies.trials import run, started
 
 __all__ = ["page", "study"]
 
@@ -17,11 +20,17 @@ def page(module, found):
     seeds = ", ".join(map(str, found["seeds"]))
     if tuple(found["seeds"]) != module.SEEDS:
         by = f"{by.replace('make', 'python -m studies')} --seeds {seeds.replace(',', '')}"
-    made = f"Made by `{by}` at commit {found['commit']}, with torch {found['torch']}; seeds {seeds}."
+    made = f"Made by `{by}` at commit {found['commit']}, with torch {found['torch']}; seeds {seeds}. {took(found['time'])}."
     sections = [f"# {module.TITLE}", made, *module.markdown(found)]
     if found["picture"]:
         sections.append(f"![{module.TITLE}]({found['stem']}.png)")
     return "\n\n".join(section.rstrip("\n") for section in sections) + "\n"
+
+
+def took(time):
+    """How long a page took, and how much of it was there before."""
+    before = f", {time['before']} of {counted(time['networks'], 'network')} trained before, or in part" if time["before"] else ""
+    return f"It took {duration(time['seconds'])} on {counted(time['cores'], 'core')}{before}"
 
 
 def study(module, stem, scale, seeds, build, folder):
@@ -41,7 +50,10 @@ def study(module, stem, scale, seeds, build, folder):
 
     folder = Path(folder)
     found = {"stem": stem, "commit": commit(), "torch": torch.__version__, "seeds": list(seeds)}
-    found |= module.results(run(module.trials(scale, seeds), build), scale)
+    trials, began = module.trials(scale, seeds), time.perf_counter()
+    before, networks = started(trials, build)
+    found |= module.results(run(trials, build), scale)
+    found["time"] = {"seconds": time.perf_counter() - began, "cores": os.cpu_count(), "before": before, "networks": networks}
     module.pictures(found, folder)
     found["picture"] = (folder / f"{stem}.png").exists()
     for suffix, text in ((".json", json.dumps(found, indent=1) + "\n"), (".md", page(module, found))):

@@ -3,7 +3,7 @@
 import math
 import statistics
 
-__all__ = ["apart", "counted", "mean", "over", "percent", "plain", "spread", "table"]
+__all__ = ["apart", "counted", "duration", "mean", "over", "percent", "plain", "spread", "table"]
 
 
 def percent(value):
@@ -47,6 +47,11 @@ def over(runs, what):
 def counted(count, what):
     """So many things, in words."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def duration(seconds):
+    """Seconds in words, to the minute."""
+    return counted(round(seconds / 60), "minute")
 
 
 def plain(value, digits=1):

@@ -8,6 +8,7 @@ from pathlib import Path
 from golden.errors import replacing
 from golden.layer_tables import topology
 from golden.network import classify
+from quant import cache
 from quant.cache import key, trained
 from quant.evaluate import compare
 from quant.export import export
@@ -20,7 +21,7 @@ from studies.progress import minutely
 from studies.samples import Data
 from studies.workers import workers
 
-__all__ = ["AGREED", "Trial", "builds_on", "measured", "network", "run"]
+__all__ = ["AGREED", "Trial", "builds_on", "measured", "network", "run", "started"]
 
 COMPARED = 100  # test images of which golden and torch must agree on every integer
 COUNTED = 100  # held-out images whose zeros are counted
@@ -97,7 +98,8 @@ def measured(trial, build):
         run, more = trial.made(dataset, build)
         found = {"title": trial.recipe.title, "epochs": trial.recipe.epochs, "epoch": run.epoch}
         found |= {"held_out": run.held_out, "history": run.history}
-        found |= counts.weights(run.model) | counts.products(run.model, dataset.held_out.images[:COUNTED])
+        found |= counts.weights(run.model) | {"widths": counts.widths(run.model)}
+        found |= counts.products(run.model, dataset.held_out.images[:COUNTED])
         found |= more | judged(run.model, dataset)
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(found, indent=1) + "\n")
@@ -124,6 +126,12 @@ def prepare(job, build):
     with minutely():
         held_out = trained(recipe, data.load(), build=build).held_out
     print(f"{recipe.title}: held-out {held_out:.2%}, {time.perf_counter() - began:.0f} s", flush=True)
+
+
+def started(trials, build):
+    """(networks of `trials` that are trained already, or in part, networks of all)."""
+    networks = {(recipe, trial.data) for trial in trials for recipe in (trial.recipe, *builds_on(trial.recipe))}
+    return sum(cache.started(recipe, data.load(), build) for recipe, data in networks), len(networks)
 
 
 def run(trials, build):

@@ -11,10 +11,10 @@ from golden.window import Window
 
 @pytest.mark.parametrize("name, products", [("resnet44", 97_174_144), ("resnet56", 125_485_696)])
 def test_widened_networks_of_few_bits_cost_less_than_the_float_one(name, products):
-    base = compute_cost(topology(name), 32, 32)
+    base = compute_cost(topology(name), (32, 32))
     assert base == products * 64
-    assert compute_cost(topology(f"{name}:width=2"), 2, 8) / base == pytest.approx(0.62, abs=0.005)
-    assert compute_cost(topology(f"{name}:first=2"), 2, 8) / base == pytest.approx(0.32, abs=0.005)
+    assert compute_cost(topology(f"{name}:width=2"), (2, 8)) / base == pytest.approx(0.62, abs=0.005)
+    assert compute_cost(topology(f"{name}:first=2"), (2, 8)) / base == pytest.approx(0.32, abs=0.005)
 
 
 def test_memory_by_hand():
@@ -52,4 +52,13 @@ def test_less_than_a_bit_or_an_image_is_refused():
     with pytest.raises(InputError, match="batch must be at least 1, not 0"):
         memory(topology("lenet"), 0)
     with pytest.raises(InputError, match="weight_bits must be at least 1, not 0"):
-        compute_cost(topology("lenet"), 0, 8)
+        compute_cost(topology("lenet"), (0, 8))
+    with pytest.raises(InputError, match="4 layers need one pair of widths or as many, not 2"):
+        compute_cost(topology("lenet"), (8, 8), (2, 8))
+
+
+def test_layers_may_have_widths_of_their_own():
+    net = topology("lenet")
+    macs = [row.macs for row in net.rows]
+    found = compute_cost(net, (8, 8), (2, 8), (2, 4), (8, 8))
+    assert found == 16 * macs[0] + 10 * macs[1] + 6 * macs[2] + 16 * macs[3]

@@ -230,22 +230,24 @@ def test_a_stage_has_no_part_in_its_source():
     assert not [name for name in model.state_dict() if "source" in name]
 
 
-@pytest.mark.long
+LONG = pytest.mark.long
+
+
 @pytest.mark.parametrize(
     ("net", "weights", "activations", "arrays"),
     [
         ("chain", "ttq", "int8", {"ttq_gemm"}),
         ("chain", "bwn", "binary", {"xnor_gemm"}),
-        ("chain", "log4", "log4", {"log_gemm"}),
-        ("chain", "shared3", "int8", {"codebook_gemm"}),
-        ("chain", "shared3", "log3", {"codebook_gemm"}),
-        ("chain", "log4", "int8", {"pow2_gemm"}),
-        ("chain", "mini_e5m2", "int8", {"minifloat_gemm"}),
-        ("chain", "wrpn4", "wrpn4", set()),
-        ("chain", "int16", "binary", set()),
-        ("chain", "ttq", "log3", set()),
-        ("residual", "wrpn2", "wrpn4", {"ternary_gemm"}),
-        ("residual", "bwn", "binary", {"xnor_gemm", "binary_gemm"}),  # what is pooled apart has 8 bits
+        pytest.param("chain", "log4", "log4", {"log_gemm"}, marks=LONG),
+        pytest.param("chain", "shared3", "int8", {"codebook_gemm"}, marks=LONG),
+        pytest.param("chain", "shared3", "log3", {"codebook_gemm"}, marks=LONG),
+        pytest.param("chain", "log4", "int8", {"pow2_gemm"}, marks=LONG),
+        pytest.param("chain", "mini_e5m2", "int8", {"minifloat_gemm"}, marks=LONG),
+        pytest.param("chain", "wrpn4", "wrpn4", set(), marks=LONG),
+        pytest.param("chain", "int16", "binary", set(), marks=LONG),
+        pytest.param("chain", "ttq", "log3", set(), marks=LONG),
+        pytest.param("residual", "wrpn2", "wrpn4", {"ternary_gemm"}, marks=LONG),
+        pytest.param("residual", "bwn", "binary", {"xnor_gemm", "binary_gemm"}, marks=LONG),  # what is pooled apart has 8 bits
     ],
 )
 def test_exported_networks_run_in_verilog(net, weights, activations, arrays):

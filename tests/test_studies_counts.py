@@ -5,7 +5,7 @@ import torch
 
 from golden.topology import Topology
 from quant.models import Classifier, schemes
-from studies.counts import products, weights
+from studies.counts import products, weights, widths
 
 
 def tiny(weights="float", activations=None):
@@ -29,6 +29,13 @@ def test_weights_have_the_bits_that_are_exported():
     assert found["weight_bits"] == 4 * 8 + 8 * 4  # the first layer is an edge, the last has a scheme of its own
     assert weights(tiny("ttq,edges=ttq"))["weight_bits"] == 12 * 2
     assert weights(tiny("binaryconnect,edges=binaryconnect"))["nonzero"] == 1.0
+
+
+def test_widths_of_what_each_layer_multiplies():
+    assert widths(tiny()) == [[32, 32], [32, 32]]
+    assert widths(tiny("ternary,out=int4", "int5,edges=int5")) == [[8, 8], [4, 5]]  # pixels have 8 bits
+    assert widths(tiny("ttq,edges=ttq", "float")) == [[2, 32], [2, 32]]
+    assert widths(tiny("ternary", "int8,input=wrpn2")) == [[8, 2], [8, 8]]
 
 
 def test_products_by_hand():

@@ -120,12 +120,15 @@ def test_the_page_says_which_orders_agree():
     more = {"bits": 2.0, "nonzero": spread([0.5]), "products": spread([0.25]), "target": "t", "area": 10.0, "cycles": 7}
     rows = [each | more for each in rows]
     training = {"epochs": 2, "floats": 9, "network": "lenet"}
-    found = {"training": training, "data": [{"name": "n", "title": "t", "rows": rows, "pairs": pairs(rows)}]}
+    data = {"name": "n", "title": "t", "seeds": [0, 1], "rows": rows, "pairs": pairs(rows)}
+    found = {"seeds": [0, 1], "training": training, "data": [data]}
     text = "\n".join(markdown(found))
     assert "Of 3 pairs that differ there, the means of 2 are further apart" in text
     assert "1 of these are in AlexNet's order" in text
     assert "| b | 80.50% ± 0.71% | -9.50 | 2.00 | 50.00% | 25.00% | `t` | 10 | 7 |" in text
     for each in rows:
         each["test"] = spread(each["test"]["runs"][:1])
-    assert "One seed: no order." in markdown(found) and "two standard errors" not in "\n".join(markdown(found))
+    data["seeds"] = [0]
+    assert "One seed: no order." in markdown(found) and "t; seed 0 alone." in markdown(found) and "t." not in markdown(found)
+    assert "two standard errors" not in "\n".join(markdown(found))
     assert "| a | b | so too |" in text and "| c | b | the other way round |" in text

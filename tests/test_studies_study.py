@@ -13,7 +13,7 @@ from golden.layer_tables import topology
 from quant.cifar import TEST, TRAIN
 from studies import methods
 from studies.__main__ import STUDIES, trained
-from studies.study import page, study
+from studies.study import page, study, took
 
 NETWORKS = {  # study → networks that it trains on CIFAR-10, with the millions of their products
     "methods": {"cifar10_full": 12.3},
@@ -56,6 +56,8 @@ def test_a_page_on_a_folder_of_the_user(monkeypatch, tmp_path, folder):
 def test_what_a_study_writes(tmp_path, monkeypatch):
     monkeypatch.setattr("studies.study.run", lambda trials, build: {"of": trials})
     monkeypatch.setattr("studies.study.commit", lambda: "abc")
+    monkeypatch.setattr("studies.study.started", lambda trials, build: (0, len(trials)))
+    monkeypatch.setattr("studies.study.os.cpu_count", lambda: 2)
     module = SimpleNamespace(
         TITLE="A title",
         SEEDS=(3, 4),
@@ -68,13 +70,20 @@ def test_what_a_study_writes(tmp_path, monkeypatch):
     found = json.loads((tmp_path / "tricks_full.json").read_text())
     assert found["rows"] == ["a scale", 3, 4] and path.read_text() == page(module, found)
     assert path.read_text().startswith("# A title\n\nMade by `python -m studies tricks --full` at commit abc, with torch ")
-    assert path.read_text().endswith("; seeds 3, 4.\n\nRows: ['a scale', 3, 4].\n\n![A title](tricks_full.png)\n")
+    assert path.read_text().endswith("; seeds 3, 4. It took 0 minutes on 2 cores.\n\nRows: ['a scale', 3, 4].\n\n![A title](tricks_full.png)\n")
     (tmp_path / "tricks.png").unlink(missing_ok=True)
     module.pictures = lambda found, folder: None
     text = study(module, "tricks", "a scale", [3, 4], None, tmp_path).read_text()
     assert "Made by `make tricks`" in text and "![" not in text
     text = study(module, "tricks", "a scale", [5, 6], None, tmp_path).read_text()
     assert "Made by `python -m studies tricks --seeds 5 6` at" in text
+
+
+def test_a_page_says_how_long_it_took():
+    time = {"seconds": 1425.0, "cores": 2, "before": 0, "networks": 40}
+    assert took(time) == "It took 24 minutes on 2 cores"
+    later = "It took 1 minute on 2 cores, 39 of 40 networks trained before, or in part"
+    assert took(time | {"seconds": 70, "before": 39}) == later
 
 
 def test_every_study_has_a_module():

@@ -11,7 +11,7 @@ from quant.cache import trained
 from quant.evaluate import Comparison
 from quant.settings import Distillation
 from studies import progress, trials
-from studies.trials import Trial, builds_on, measured, network, run
+from studies.trials import Trial, builds_on, measured, network, run, started
 
 QUICK = {"epochs": 1, "batch": 64, "rate": 3e-3}
 
@@ -96,13 +96,24 @@ def test_an_interrupted_study_goes_on(tmp_path, monkeypatch):
     assert all(path.stat().st_mtime_ns == time for path, time in times.items())
 
 
+def test_what_was_trained_before_is_counted(tmp_path, monkeypatch):
+    several = [trial(seed, start=trial(seed).recipe, weights="ternary") for seed in (0, 1)]
+    assert started(several, tmp_path) == (0, 4)
+    trials.prepare((trial().recipe, FEW), tmp_path)
+    assert started(several, tmp_path) == (1, 4)
+    [path] = tmp_path.glob("*.safetensors")
+    path.rename(tmp_path / path.name.replace(".weights.safetensors", ".checkpoint"))  # as of a run that was interrupted
+    assert started(several, tmp_path) == (1, 4) and started([trial(2)], tmp_path) == (0, 1)
+
+
 def test_long_training_says_how_far_it_is(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(progress, "SECONDS", 0)
     measured(trial(epochs=2), tmp_path)
     out, err = capsys.readouterr()
     lines = out.splitlines()
-    assert len(lines) == 3 and "epoch 1/2" in lines[0] and "epoch 2/2" in lines[1] and err == ""
-    assert lines[2].startswith("row, seed 0")
+    assert [line.split(": ")[1][:9] for line in lines if "epoch" in line] == ["epoch 1/2", "epoch 2/2"] and err == ""
+    assert any(line.startswith("mlp64 float seed 0:") and "/20 [" in line for line in lines)  # of the bar
+    assert lines[-1].startswith("row, seed 0")
 
 
 def test_prepared_networks_are_in_the_cache(tmp_path, capsys):
