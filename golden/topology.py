@@ -120,6 +120,14 @@ class Layer(Row, Node):
         return (self.m, self.n // self.groups, self.k, self.k) if self.kind == "conv" else (self.m, self.n)
 
 
+def outputs(window, name, height, width):
+    """``window.size(height, width)`` of the node `name`, which is told of a window that does not fit."""
+    try:
+        return window.size(height, width)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+
+
 class Topology:
     """Collects the nodes of a network; each continues from the last one unless it says from where.
 
@@ -183,7 +191,7 @@ class Topology:
             raise InputError(f"there is a node {node.name!r} already")
         if node.pool is not None:
             self.unpooled[node.name] = shape
-            shape = (shape[0], *node.pool.size(*shape[1:]))
+            shape = (shape[0], *outputs(node.pool, node.name, *shape[1:]))
         self.nodes.append(node)
         self.shapes[node.name] = shape
         return node.name
@@ -203,7 +211,7 @@ class Topology:
             raise InputError(f"{name} has {n} channels and {m} filters, which {groups} groups do not divide")
         window = Window(kernel=k, stride=s, padding=pad)
         sizes = {"n": n, "m": m, "k": k, "s": s, "pad": pad, "h": h, "w": w, "groups": groups}
-        return self.layer("conv", name, sizes, source, (m, *window.size(h, w)), settings)
+        return self.layer("conv", name, sizes, source, (m, *outputs(window, name, h, w)), settings)
 
     def dense(self, name, m, *, source=None, **settings):
         """Append a dense layer, on an image as on its values in a row."""
@@ -235,7 +243,7 @@ class Topology:
         channels, h, w = self.size(source)
         window = Window(kernel=(h, w)) if window is None else window
         node = Node(name=name, kind=kind, sources=(source,), window=window, linear=linear)
-        return self.place(node, (channels, *window.size(h, w)))
+        return self.place(node, (channels, *outputs(window, name, h, w)))
 
     def max_pool(self, name, window, *, source=None):
         """Append a max pooling."""

@@ -66,7 +66,8 @@ class Pruning:
     quality : float
         Of "deviation": each layer keeps what is at least so many standard deviations, whatever `kept` says; 0 for none.
     across : bool
-        Weights of all layers compete; `kept` is one number then.
+        Layers compete, and `kept` is one number of all: by the scores of single weights; by "energy", see
+        `quant.energy_aware.allotted`.
     rounds : int
         After each, which keeps the same share of what was left, the weights are trained on.
 
@@ -92,9 +93,8 @@ class Pruning:
             raise InputError("quality needs the method deviation, without across")
         if self.rounds < 1:
             raise InputError(f"rounds must be at least 1, not {self.rounds}")
-        if self.across and (isinstance(self.kept, dict) or self.method == "energy"):
-            what = "energy-aware pruning" if self.method == "energy" else "shares of single layers"
-            raise InputError(f"across must be off for {what}, not on")
+        if self.across and isinstance(self.kept, dict):
+            raise InputError("across must be off for shares of single layers, not on")
 
     def shares(self, model, number):
         """{name: share that stays} after this round, counted from 1; of all layers together under ""."""

@@ -71,8 +71,8 @@ class Scale:
     teacher: str = "resnet20"
     width: float = 0.5
     precisions: tuple = PRECISIONS
-    epochs: int = 12
-    tuned: int = 12
+    epochs: int = 9
+    tuned: int = 9
     shift: int = 1
     flip: bool = True
     batch: int = 128

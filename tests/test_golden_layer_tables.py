@@ -171,7 +171,7 @@ def test_networks_are_fitted_to_data():
         ("lenet:width=inf", "setting width of network lenet must be a number, or CxHxW, not 'inf'"),
         ("lenet:shape=28x", "setting shape of network lenet must be a number, or CxHxW, not '28x'"),
         ("lenet:shape=28x28", r"shape of an image must be \(channels, height, width\), not \(28, 28\)"),
-        ("lenet:shape=1x8x8", "a kernel of 5 does not fit"),
+        ("lenet:shape=1x8x8", "conv2: a kernel of 5 does not fit"),
     ],
 )
 def test_wrong_networks_and_settings_are_refused(text, message):

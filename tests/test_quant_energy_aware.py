@@ -1,10 +1,14 @@
+import itertools
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from golden.energy import EnergySpec, layer_energy
+from quant import energy_aware
 from quant.calls import calls
-from quant.energy_aware import energies, grams, refitted, restored, select
+from quant.energy_aware import allotted, energies, grams, refitted, restored, select
 from quant.masks import largest
 
 
@@ -99,3 +103,33 @@ def test_selection_is_nearer_to_the_network_than_magnitude_alone():
     assert torch.equal(again["conv1"], before["conv1"])
     assert float(again["dense"].mean()) == pytest.approx(0.15, abs=0.02)
     assert not (again["dense"] > before["dense"]).any()
+
+
+@torch.no_grad()
+def test_no_other_shares_have_less_error_with_as_little_energy(monkeypatch):
+    shares = np.array([1.0, 0.5, 0.25, 0.1])
+    monkeypatch.setattr(energy_aware, "SHARES", shares)
+    model, x = setting()
+    for module in model.children():
+        module.bias.zero_()
+    made, errors, joules = calls(model, x), {}, {}
+    for name, call in made.items():
+        weight = call.module.weight.clone()
+        for s in shares:
+            call.module.weight.copy_(weight * largest(weight.abs(), s))
+            errors[name, s] = float(((call.module(call.x) - call.y) ** 2).sum() / (call.y**2).sum())
+            joules[name, s] = sum(sum(levels.values()) for levels in energies(model, x)[name].values())
+        call.module.weight.copy_(weight)
+    sizes = {name: call.module.weight.numel() for name, call in made.items()}
+    several = set()
+    for kept in (1.0, 0.6, 0.3, 0.15):
+        found = allotted(model, x, kept)
+        assert sum(found[name] * size for name, size in sizes.items()) <= kept * sum(sizes.values())
+        error, energy = (sum(of[name, s] for name, s in found.items()) for of in (errors, joules))
+        for others in itertools.product(shares, repeat=len(made)):
+            other = list(zip(made, others, strict=True))
+            if sum(joules[pair] for pair in other) <= energy:
+                assert sum(errors[pair] for pair in other) >= error - 1e-6  # float32 sums here, Gram matrices there
+        several |= {tuple(found.values())}
+    assert (1.0, 1.0, 1.0) in several and len(several) == 4 and any(len(set(each)) > 1 for each in several)
+    assert allotted(model, x, 0.05) == dict.fromkeys(made, 0.05)  # less than all of the least shares

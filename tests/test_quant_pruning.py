@@ -47,10 +47,11 @@ def test_rounds_prune_more_of_what_is_left():
 
 
 def test_layers_compete_if_asked():
-    for method in ("magnitude", "obd"):
+    for method in ("magnitude", "obd", "energy"):
         found, masks = run(method=method, kept=0.3, across=True)
         shares = nonzero(found.model)
-        assert shares[""] == pytest.approx(0.3, abs=0.01) and shares["out"] > shares["hidden"] + 0.1
+        least = 0.2 if method == "energy" else 0.29  # whose steps of shares are 15 %
+        assert least < shares[""] < 0.31 and shares["out"] > shares["hidden"] + 0.1
         assert set(masks) == {"conv", "hidden", "out"}
 
 
@@ -101,7 +102,6 @@ def test_rounds_resume_from_their_checkpoints(tmp_path):
         ({"quality": -1.0}, "quality must be at least 0, not -1.0"),
         ({"quality": 1.0}, "quality needs the method deviation, without across"),
         ({"across": True, "kept": {"conv": 0.5}}, "across must be off for shares of single layers"),
-        ({"across": True, "method": "energy"}, "across must be off for energy-aware pruning"),
         ({"kept": {"conv9": 0.5}}, "no layer is called 'conv9'; allowed: conv, hidden, out"),
     ],
 )

@@ -44,7 +44,7 @@ def test_schemes_widen_and_teach():
     assert narrow.start == base and narrow.distillation is None and base.start is None
     longer = of(found, title("resnet8", LONGER, WIDE))
     assert longer.start == base and longer.schemes == () and longer.distillation is None
-    assert base.epochs + longer.epochs == narrow.start.epochs + narrow.epochs == 24
+    assert base.epochs + longer.epochs == narrow.start.epochs + narrow.epochs == 18
     every = of(found, title("resnet8", "WRPN, all filters, + Apprentice", NARROW))
     assert [row.m for row in topology(every.network).rows] == [16, 16, 16, 32, 32, 64, 64, 10]
     assert len({trial.recipe.teacher for trial in found} - {None}) == 1
@@ -62,7 +62,7 @@ def test_grids():
 
 def test_without_tuning_all_are_trained_from_nothing():
     found = trials(Scale(data=HALVED, tuned=0), [5])
-    assert all(trial.recipe.start is None for trial in found) and {trial.recipe.epochs for trial in found} == {12}
+    assert all(trial.recipe.start is None for trial in found) and {trial.recipe.epochs for trial in found} == {9}
     both = of(found, title("resnet8", "WRPN + Apprentice", NARROW))
     assert both.distillation.scheme == "B" and both.schemes[1] == "wrpn2"
 
