@@ -1,8 +1,8 @@
 """Published networks, built from short descriptions of their architectures; what a layer costs follows from its row.
 
-Each takes ``shape`` of an image, ``classes`` and ``width``, which multiplies the filters. Batch normalisation stands
-where the originals have it, and in place of the local response normalisation of AlexNet, GoogLeNet and CIFAR-10 Full.
-Dropout, which changes nothing once a network is trained, is left out.
+Each takes ``shape`` of an image, ``classes`` and ``width``, which multiplies the filters. Batch normalisation follows
+every layer but those that make logits and those of `lenet_caffe`: also where originals have none, as VGG-16 and SqueezeNet,
+and in place of the local response normalisation of AlexNet, GoogLeNet and CIFAR-10 Full. Dropout, which changes nothing once a network is trained, is left out.
 """
 
 import inspect
@@ -153,7 +153,7 @@ FIRES = {2: (16, 64), 3: (16, 64), 4: (32, 128), 5: (32, 128), 6: (48, 192), 7: 
 def squeezenet(shape=(3, 227, 227), classes=1000, width=1):
     """Iandola et al., 2016, version 1.0: fire modules squeeze with 1 x 1, and expand with 1 x 1 beside 3 x 3.
 
-    Its classifier is a convolution, padded as in its Caffe file; the averages of its sums are the logits.
+    Its classifier is a convolution, padded as in its Caffe file; the averages of what its rectifier leaves are the logits.
     """
     net = Topology(shape)
     net.conv("conv1", scaled(96, width), 7, s=2, pool=CAFFE)

@@ -67,10 +67,11 @@ def main():
     network, given["teacher"] = (name and fitted(name, shape, classes) for name in names)
     asked = recipe(network, arguments.weights, arguments.activations, **given)
     with processes():
-        if not first():
-            trained(asked, data)
-            return
-        found = result(asked, data)
+        trained(asked, data)
+        alone = first()
+    if not alone:
+        return
+    found = result(asked, data)
     by = "torch" if found.network is None else "golden"
     figures = found.figures
     print(f"{figures['title']}: {figures['test']:.2%} of {figures['images']:,} test images by {by}, ", end="")

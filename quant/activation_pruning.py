@@ -1,5 +1,6 @@
 """Activation pruning: what is small becomes 0, by a power-of-two threshold for each rectifier."""
 
+import numpy as np
 import torch
 
 from golden.errors import InputError
@@ -16,7 +17,7 @@ def activation_thresholds(model, split, margin):
 
     Rectifiers get theirs one after the other, in the order of a forward pass, each with those before it at work: the
     last power of two, from the least of `EXPONENTS` on, with which the network is still good enough, or 0. `model` then
-    has them; see `quant.rectify.thresholded`.
+    has them; see `quant.rectify.thresholded`. What is as great as the threshold stays.
 
     Parameters
     ----------
@@ -43,12 +44,17 @@ def activation_thresholds(model, split, margin):
     if seen.calls == 0:
         raise InputError("the network has no rectifier, whose results a threshold could prune")
     thresholds = [0.0] * seen.calls
-    wanted = correct(thresholded(model, thresholds), split) - margin * len(split)
+    wanted = correct(pruned(model, thresholds), split) - margin * len(split)
     for i in range(len(thresholds)):
         for exponent in EXPONENTS:
             trial = [*thresholds[:i], 2.0**exponent, *thresholds[i + 1 :]]
-            if correct(thresholded(model, trial), split) < wanted:
+            if correct(pruned(model, trial), split) < wanted:
                 break
             thresholds = trial
-    thresholded(model, thresholds)
+    pruned(model, thresholds)
     return thresholds
+
+
+def pruned(model, thresholds):
+    """`model`, whose rectifiers pass what is at least their threshold: what is above the next lower float32."""
+    return thresholded(model, [float(np.nextafter(np.float32(t), np.float32(0))) for t in thresholds])

@@ -18,6 +18,8 @@ __all__ = ["CIFAR10_FULL", "Cifar10Full", "cifar10", "is_cifar10"]
 
 TRAIN = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 TEST = ("test_batch.bin",)
+BINARY = TRAIN + TEST
+PYTHON = tuple(Path(name).stem for name in BINARY)  # of the other version
 SHAPE = (3, 32, 32)
 RECORD = 1 + 3 * 32 * 32  # label, then the red, green and blue planes
 CLASSES = 10
@@ -65,7 +67,7 @@ def read(folder, names):
         try:
             raw = path.read_bytes()
         except OSError as error:
-            wanted = ", ".join(TRAIN + TEST)
+            wanted = ", ".join(BINARY)
             allowed = f"a folder of CIFAR-10 holds {wanted}, or these without .bin"
             raise InputError(f"cannot read {path}: {error.strerror}; {allowed}") from None
         parts.append((binary if path.suffix else pickled)(raw, path))
@@ -76,9 +78,14 @@ def read(folder, names):
     return Split(images, torch.from_numpy(records[:, 0].astype(np.int64)))
 
 
+def holds(folder, names):
+    """Whether one of the files is there."""
+    return any((Path(folder) / name).exists() for name in names)
+
+
 def is_cifar10(folder):
-    """Whether a folder is meant to be CIFAR-10's: it holds its first file, in either version."""
-    return any((Path(folder) / name).exists() for name in (TRAIN[0], Path(TRAIN[0]).stem))
+    """Whether a folder is meant to be CIFAR-10's: it holds one of its files, in either version."""
+    return holds(folder, (*BINARY, *PYTHON))
 
 
 def cifar10(folder):
@@ -91,7 +98,7 @@ def cifar10(folder):
     InputError
         If a file is missing, cut, or holds a label above 9.
     """
-    plain = not (Path(folder) / TRAIN[0]).exists() and is_cifar10(folder)
+    plain = holds(folder, PYTHON) and not holds(folder, BINARY)
     train, test = (read(folder, [Path(name).stem for name in names] if plain else names) for names in (TRAIN, TEST))
     held_out = min(HELD_OUT, len(train) // 10)
     if held_out == 0:

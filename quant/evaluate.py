@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from tqdm import tqdm
 
+from golden.network import classify
+from quant.data import fitting
 from quant.train import reproducible
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "compare", "logits", "right"]
 
 BATCH = 500
+GOLDEN_BATCH = 10_000
 
 
 @dataclass
@@ -39,6 +42,17 @@ class Comparison:
         self.differing[name] = self.differing.get(name, 0) + unequal
 
 
+def logits(network, images, prepare=lambda batch: batch):
+    """Golden's logits of all `images`, each batch of which may be prepared: [N, classes]."""
+    batches = images.split(fitting(images, GOLDEN_BATCH))
+    return np.concatenate([network.run(prepare(batch).numpy()) for batch in batches])
+
+
+def right(network, split):
+    """Images of `split` that golden's `network` puts in their class; ties go to the lowest."""
+    return int((classify(logits(network, split.images)) == split.labels.numpy()).sum())
+
+
 def compare(model, network, images, *, progress=False):
     """Every tensor of `model` in evaluation mode against the one of golden's `network`, for all `images`.
 
@@ -58,7 +72,7 @@ def compare(model, network, images, *, progress=False):
     model.eval()
     found = Comparison(images=len(images))
     with reproducible(0), tqdm(total=len(images), desc="torch = golden", unit="image", disable=not progress) as bar:
-        for batch in images.split(BATCH):
+        for batch in images.split(fitting(images, BATCH)):
             mine = {name: x.numpy() for name, x in model.steps(batch)}
             for step in network.steps(batch.numpy()):
                 if step.node.op != "flatten":

@@ -8,7 +8,7 @@ from golden.mac import MacSpec
 from golden.mac_tree import mac_tree_cycles
 from golden.network import classify
 from quant.assignment import ROUNDING, formats
-from quant.evaluate import compare
+from quant.evaluate import compare, logits
 from quant.lower import bias_format
 from quant.ranges import rectified
 from quant.run import correct
@@ -35,13 +35,17 @@ def reached(graph, tuned, assignment, network, split, accumulate):
     """
     with reproducible(0):
         float_correct = correct(Simulated(graph), split)
-    images = split.images
-    if images.dtype != torch.uint8:
-        images = torch.from_numpy(network.tensors[network.input].format.nearest(images.numpy()))
-    logits = network.run(images.numpy())
-    right = int((classify(logits) == split.labels.numpy()).sum())
-    ties = int(((logits == logits.max(axis=1, keepdims=True)).sum(axis=1) > 1).sum())
-    comparison = compare(Simulated(tuned, assignment, accumulate=accumulate), network, images[:COMPARED])
+
+    def integers(batch):
+        """A batch of pixels, or of reals in the format of the input."""
+        fmt = network.tensors[network.input].format
+        return batch if batch.dtype == torch.uint8 else torch.from_numpy(fmt.nearest(batch.numpy()))
+
+    found = logits(network, split.images, integers)
+    right = int((classify(found) == split.labels.numpy()).sum())
+    ties = int(((found == found.max(axis=1, keepdims=True)).sum(axis=1) > 1).sum())
+    some = split.images[torch.arange(min(COMPARED, len(split)))]
+    comparison = compare(Simulated(tuned, assignment, accumulate=accumulate), network, integers(some))
     if not comparison.equal:
         different = ", ".join(name for name, count in comparison.differing.items() if count)
         raise RuntimeError(f"torch and golden differ in {different}")

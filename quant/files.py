@@ -2,6 +2,7 @@
 
 import hashlib
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,9 +115,9 @@ def samples(x, y):
 def arrays(path):
     """x, y and None or (x_test, y_test) of an npz file."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:  # numpy leaves what is cut open
             found = {key: file[key] for key in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         reason = getattr(error, "strerror", None) or "it is no npz file of plain arrays"
         raise InputError(f"cannot read {path}: {reason}") from None
     for key in ("x", "y"):

@@ -171,13 +171,12 @@ class Clipped(ActivationQuantiser):
 
 
 class Sign(ActivationQuantiser):
-    """``+-1``, +1 of 0; a gradient where ``|x| <= 1``. With `scaled`, in training ``+-b``.
+    """``+-1``, +1 of 0; a gradient where ``|x| <= 1``. With `scaled` ``+-b``, and a gradient times b.
 
-    The scale b, the mean of ``|x|`` over channels, is that of each position, and the layer behind multiplies by it inside
-    its sums. The paper multiplies each sum by K, the mean of b over its window: the same where b is constant in a window,
-    an approximation of it elsewhere. Hardware that adds up signs alone has neither product, and the authors' released
-    networks have none; so in evaluation, and as it is exported, b is one number, its mean over positions and training
-    batches, which goes into the scale of the layer behind.
+    The scale b is the mean of ``|x|``, a moving average over training batches. The paper multiplies each sum by K, the mean
+    of ``|x|`` over channels and its window, so that K differs from place to place. Hardware that adds up signs alone has
+    no such product, and the authors' released networks have none; one number for a layer goes into the scale of the layer
+    behind. It is that number in training too, so that what is exported is what was trained.
 
     Parameters
     ----------
@@ -204,12 +203,9 @@ class Sign(ActivationQuantiser):
 
     def forward(self, x):
         with torch.no_grad():
-            values, inside = signs(x), within(x, 1)
             if self.scaled and self.training:
-                scale = x.abs().mean(dim=1, keepdim=True)
-                self.level += (scale.mean() - self.level) * torch.where(self.level > 0, self.momentum, 1.0)
-            elif self.scaled:
-                scale = self.unit
-            else:
-                scale = 1.0
-        return straight(x, values * scale, inside * scale)
+                self.level += (x.abs().mean() - self.level) * torch.where(self.level > 0, self.momentum, 1.0)
+            values, inside = signs(x), within(x, 1)
+            if self.scaled:
+                values, inside = values * self.unit, inside * self.unit
+        return straight(x, values, inside)

@@ -49,7 +49,7 @@ class Method:
 
 METHODS = {
     "scratch": Method("from nothing, in low precision from the first step", pretrained=False),
-    "reg": Method("activations are regularised", {"activity": 1e-6}),
+    "reg": Method("activations are regularised", {"activity": 1e-5}),
     "gradupdate": Method("images that are right have no error", {"errors_only": True}),
     "relut": Method("rectifiers have a threshold in the end", {"relu_threshold": 0.01, "threshold_epochs": 2}),
     "lr": Method("the rate is cut where training stalls", {"rule": "adam", "decay": 0.0, "patience": 3, "cut": 0.1}),
@@ -162,6 +162,14 @@ def recipe(
     decided = usual | way.settings | ({} if epochs is None else {"epochs": epochs}) | own
     if decided["epochs"] == 0 and (idle := [*([method] if method else []), *(name for name in own if name != "epochs")]):
         raise InputError(f"{idle[0]} decides nothing in 0 epochs, which only calibrate; give 1 epoch or more")
+    idle = {
+        "cut": ("without patience", not decided.get("patience")),
+        "alpha": ("outside scheme A", way.scheme not in (None, "A")),
+        "kept": ("beside quality", bool(pruned.get("quality"))),
+    }
+    for name, (where, nothing) in idle.items():
+        if name in (settings or {}) and nothing:
+            raise InputError(f"{name} decides nothing {where}")
     if way.scheme is not None:
         decided["distillation"] = Distillation(scheme=way.scheme, **distilled)
         decided["teacher"] = recipe(teacher or network, seed=seed, base=base)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from golden import artefact
 from golden.errors import replacing
-from golden.network import Network, classify
+from golden.network import Network
 from quant.cache import BUILD, TRAINING, key, slug, trained
 from quant.data import mnist
-from quant.evaluate import compare
+from quant.evaluate import compare, right
 from quant.export import export
 from quant.models import Classifier
 from quant.run import correct
@@ -112,9 +112,8 @@ def figures(path, recipe, run, network, dataset, progress):
         if progress:
             print(f"{recipe.title}: golden on {len(test):,} test images", flush=True)
         began = time.perf_counter()
-        classes = classify(network.run(test.images.numpy()))
+        found["test"] = right(network, test) / len(test)
         found["golden_images_per_second"] = round(len(test) / (time.perf_counter() - began))
-        found["test"] = int((classes == test.labels.numpy()).sum()) / len(test)
         comparison = compare(run.model, network, test.images, progress=progress)
         if not comparison.equal:
             raise RuntimeError(f"torch and golden differ in {comparison.differing} of {comparison.compared} integers")

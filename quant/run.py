@@ -10,7 +10,7 @@ import torch
 
 from golden.errors import InputError
 from quant.checkpoint import load_matching
-from quant.data import flipped, shifted
+from quant.data import fitting, flipped, shifted
 from quant.losses import Outputs, loss, wrong
 from quant.parallel import average, part, total, world
 from quant.rectify import Rectifiers, thresholded
@@ -48,7 +48,8 @@ class Trained:
 def correct(model, split):
     """Images of `split` that `model`, in evaluation mode, puts in their class; ties go to the lowest class."""
     model.eval()
-    batches = zip(split.images.split(EVALUATION_BATCH), split.labels.split(EVALUATION_BATCH), strict=True)
+    count = fitting(split.images, EVALUATION_BATCH)
+    batches = zip(split.images.split(count), split.labels.split(count), strict=True)
     return sum(int((model(images).argmax(1) == labels).sum()) for images, labels in batches)
 
 
@@ -62,7 +63,7 @@ def plain(state):
 class Run:
     """A training run between two steps: everything that the next one depends on. Parameters are those of `fit`."""
 
-    PLAIN = ("epoch", "step", "position", "loss", "wrong", "skipped", "factor", "least", "stalled")
+    PLAIN = ("epoch", "step", "position", "latest", "loss", "wrong", "skipped", "factor", "least", "stalled")
 
     def __init__(self, model, dataset, settings, generator, title, teacher):
         self.model, self.dataset, self.settings, self.title = model, dataset, settings, title
@@ -81,6 +82,7 @@ class Run:
         self.optimiser = RULES[settings.rule].optimiser(self.parameters, settings.rate, settings.decay)
         self.trained, self.best, self.order = Trained(model), None, None
         self.epoch, self.step, self.position = 1, 0, 0  # the last: steps of this epoch
+        self.latest = math.nan  # the loss of the last step
         self.loss, self.wrong, self.skipped = 0.0, 0.0, 0  # of this epoch so far
         self.factor, self.least, self.stalled = 1.0, math.inf, 0  # of the rate; training error, epochs since
 
@@ -147,16 +149,20 @@ class Run:
         outputs = self.outputs(images[self.mine], train.labels[index[self.mine]])
         value = loss(outputs, settings)
         lost, errors = total([value.item(), float(wrong(outputs).sum())])
+        self.latest = lost / world()[1]
         if not math.isfinite(lost):
-            where = f"step {self.step}, epoch {self.epoch}"
-            raise InputError(f"training of {self.title} diverged: loss {lost / world()[1]} at {where}")
+            raise InputError(f"training of {self.title} diverged: {self.where(self.step)}")
         if settings.errors_only and errors == 0:
             self.skipped += 1
             average(self.counted)
         else:
             self.follow(value)
-        self.loss, self.wrong = self.loss + lost / world()[1], self.wrong + errors
+        self.loss, self.wrong = self.loss + self.latest, self.wrong + errors
         self.step, self.position = self.step + 1, self.position + 1
+
+    def where(self, step):
+        """The loss of the last step, and which that was, for messages."""
+        return f"loss {self.latest} at step {step}, epoch {self.epoch}"
 
     def outputs(self, images, labels):
         """What the networks make of images."""
@@ -191,10 +197,22 @@ class Run:
         self.optimiser.step()
 
     def close(self):
-        """End an epoch: look at the held-out images, keep the best, cut the rate; what `Trained.history` gets."""
+        """End an epoch: look at the held-out images, keep the best, cut the rate; what `Trained.history` gets.
+
+        Raises
+        ------
+        InputError
+            If the last step has left numbers that are not finite, or so great that the integers have no room for them.
+        """
         settings, held_out = self.settings, self.dataset.held_out
         rank, size = world()
-        (right,) = total([correct(self.model, held_out[rank::size])])
+        if not all(bool(x.isfinite().all()) for x in (*self.parameters, *self.counted)):
+            raise InputError(f"training of {self.title} diverged: weights are not finite after {self.where(self.step - 1)}")
+        try:
+            right = correct(self.model, held_out[rank::size])
+        except InputError as error:
+            raise InputError(f"{self.title} has no integers after {self.where(self.step - 1)}: {error}") from None
+        (right,) = total([right])
         error = self.wrong / (self.per_epoch * settings.batch)
         row = {"epoch": self.epoch, "loss": self.loss / self.per_epoch, "error": error}
         row |= {"held_out": right / len(held_out), "skipped": self.skipped}

@@ -6,6 +6,7 @@ import torch
 from torch.utils import deterministic
 from tqdm import tqdm
 
+from quant.data import fitting
 from quant.parallel import first
 from quant.run import EVALUATION_BATCH, Run, Trained, correct
 
@@ -38,14 +39,14 @@ def reproducible(seed):
 
 
 @torch.no_grad()
-def calibrate(model, images):
-    """Let the activation quantisers see `images`, and change nothing else."""
+def calibrate(model, images, order):
+    """Let the activation quantisers see those of `images` whose numbers are in `order`, and change nothing else."""
     model.train()
     for stage in model.stages:
         if stage.norm is not None:
             stage.norm.eval()
-    for batch in images.split(EVALUATION_BATCH):
-        model(batch)
+    for numbers in order.split(fitting(images, EVALUATION_BATCH)):
+        model(images[numbers])
     model.eval()
 
 
@@ -133,5 +134,5 @@ def train(recipe, dataset, start=None, teacher=None, *, checkpoint=None, progres
             return fit(model, dataset, recipe, generator, recipe.title, **settings)
         images = dataset.train.images
         order = torch.randperm(len(images), generator=generator)[: CALIBRATION_BATCHES * EVALUATION_BATCH]
-        calibrate(model, images[order])
+        calibrate(model, images, order)
         return Trained(model, held_out=correct(model, dataset.held_out) / len(dataset.held_out))

@@ -132,7 +132,8 @@ def main():
     folder = RESULTS / given.command
     pages = STUDIES[given.command].run(given, folder)
     if given.docs and pages:
-        for path in (*pages, *folder.glob("*.png")):
+        shown = "".join(page.read_text() for page in pages)
+        for path in (*pages, *(path for path in folder.glob("*.png") if f"]({path.name})" in shown)):
             shutil.copy(path, DOCS / path.name)
     for page in pages:
         print(f"written: {page}")

@@ -19,9 +19,11 @@ def reached(curve, accuracy):
 
 
 def draw(axis, curves, title):
-    """Draw curves {label: accuracies} on an axis."""
+    """Draw curves {label: accuracies} on an axis; a label without accuracies, [], leaves out its colour."""
     for (label, curve), colour in zip(curves.items(), COLOURS, strict=False):
-        axis.plot(range(1, len(curve) + 1), [100 * value for value in curve], label=label, color=colour, linewidth=1.3)
+        if curve:
+            values = [100 * value for value in curve]
+            axis.plot(range(1, len(curve) + 1), values, label=label, color=colour, linewidth=1.3)
     axis.set_xlabel("epoch")
     axis.set_ylabel("accuracy on held-out images, %")
     axis.set_title(title, fontsize=10)

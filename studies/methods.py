@@ -177,8 +177,8 @@ def markdown(found):
         "same settings. First and last layers have 8-bit weights, and activations 8 bits where the method does not say "
         "otherwise; those of LogNet 4 bits. As in the published figures, weights of LogNet have 5 bits in convolutions and "
         "4 in dense layers, shared ones codes of 8 and 4 bits. *Static* fixed point has one unit for all inner weights and "
-        "another for their activations. XNOR-Net's scale of activations is, once trained, one mean for a layer, since sums "
-        "of signs alone have no room for one of each window. Accuracy is golden's, on all test images, of the float "
+        "another for their activations. XNOR-Net's scale of activations is one mean for a layer, as "
+        "sums of signs alone have no room for one of each window. Accuracy is golden's, on all test images, of the float "
         "network torch's; mean and standard deviation over seeds. *Against float*: difference in points, seed by seed. "
         f"{AGREED}"
     ]

@@ -8,7 +8,7 @@ from quant.energy_aware import energies
 from quant.pruning import Pruning
 from studies.samples import Data
 from studies.tables import counted, mean, over, percent, plain, table
-from studies.trials import COUNTED, Trial, network
+from studies.trials import Trial, few, network
 
 __all__ = ["METHODS", "SEEDS", "TITLE", "markdown", "pictures", "results", "scale", "trials"]
 
@@ -38,7 +38,7 @@ class Weighed(Trial):
 
     def made(self, dataset, build):
         run, more = super().made(dataset, build)
-        return run, more | {"energy": energy(run.model, dataset.held_out.images[:COUNTED])}
+        return run, more | {"energy": energy(run.model, few(dataset.held_out))}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ __all__ = ["page", "study"]
 def page(module, found):
     """The page of a study, from its JSON values alone."""
     name, _, how = found["stem"].partition("_")
-    by = f"python -m studies {name} --{how}" if how else f"make {name}"
+    by = f"python -m studies {name} --{how}{' FOLDER' * (how == 'data')}" if how else f"make {name}"
     seeds = ", ".join(map(str, found["seeds"]))
     if tuple(found["seeds"]) != module.SEEDS:
         by = f"{by.replace('make', 'python -m studies')} --seeds {seeds.replace(',', '')}"

@@ -5,12 +5,13 @@ import json
 import time
 from pathlib import Path
 
+import torch
+
 from golden.errors import replacing
 from golden.layer_tables import topology
-from golden.network import classify
 from quant import cache
 from quant.cache import key, trained
-from quant.evaluate import compare
+from quant.evaluate import compare, right
 from quant.export import export
 from quant.results import EVALUATION
 from quant.run import correct
@@ -69,6 +70,11 @@ def network(data, name, seed, *, weights="float", activations="", sizes=None, **
     return Recipe(network=text, schemes=chosen, activations=activations, seed=seed, **settings)
 
 
+def few(split):
+    """The first images of `split`, at most `COUNTED`."""
+    return split.images[torch.arange(min(COUNTED, len(split)))]
+
+
 def judged(model, dataset):
     """Test accuracy, by golden's integers if the network has them and else by torch; test images are read here alone.
 
@@ -84,8 +90,7 @@ def judged(model, dataset):
     comparison = compare(model, network, test.images[:COMPARED])
     if not comparison.equal:
         raise RuntimeError(f"torch and golden differ in {comparison.differing} of {comparison.compared} integers")
-    classes = classify(network.run(test.images[: len(test)].numpy()))
-    return {"by": "golden", "test": int((classes == test.labels.numpy()).sum()) / len(test)}
+    return {"by": "golden", "test": right(network, test) / len(test)}
 
 
 def measured(trial, build):
@@ -99,7 +104,7 @@ def measured(trial, build):
         found = {"title": trial.recipe.title, "epochs": trial.recipe.epochs, "epoch": run.epoch}
         found |= {"held_out": run.held_out, "history": run.history}
         found |= counts.weights(run.model) | {"widths": counts.widths(run.model)}
-        found |= counts.products(run.model, dataset.held_out.images[:COUNTED])
+        found |= counts.products(run.model, few(dataset.held_out))
         found |= more | judged(run.model, dataset)
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(found, indent=1) + "\n")

@@ -153,3 +153,19 @@ def test_known_sets_are_found_by_their_name_or_by_what_a_folder_holds(tmp_path):
     for name, make, shape in (("c", cifar_folder, (36, 3, 32, 32)), ("i", imagenet_folder, (18, 3, 224, 224))):
         (tmp_path / name).mkdir()
         assert dataset(make(tmp_path / name)).train.images.shape == shape
+
+
+def test_damaged_files_are_refused(tmp_path):
+    np.savez_compressed(tmp_path / "d.npz", x=pixels(), y=classes())
+    whole = (tmp_path / "d.npz").read_bytes()
+    for damaged in (whole[:200], whole[:80] + bytes(x ^ 0xFF for x in whole[80:160]) + whole[160:]):
+        (tmp_path / "d.npz").write_bytes(damaged)
+        with pytest.raises(InputError, match="cannot read .*d.npz: it is no npz file of plain arrays$"):
+            dataset(tmp_path / "d.npz")
+
+
+def test_a_folder_with_some_files_of_cifar_10_is_told_what_it_lacks(tmp_path):
+    cifar_folder(tmp_path)
+    (tmp_path / "data_batch_1.bin").unlink()
+    with pytest.raises(InputError, match="cannot read .*data_batch_1.bin: No such file or directory; a folder of CIFAR-10"):
+        dataset(tmp_path)

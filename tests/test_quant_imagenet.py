@@ -1,12 +1,18 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from golden.errors import InputError
+from golden.layer_tables import topology
+from quant.data import fitting
 from quant.imagenet import Files, imagenet
+from quant.results import result
 from quant.run import correct
-from quant.settings import Settings
+from quant.schemes import schemes
+from quant.settings import Recipe, Settings
 from quant.train import fit, reproducible
 
 
@@ -61,6 +67,23 @@ def test_training_reads_files(tmp_path):
     with reproducible(0) as generator:
         found = fit(Tiny(), data, Settings(epochs=20, batch=6, rate=1e-2), generator, "tiny", progress=False)
     assert correct(found.model, data.test) == 6
+
+
+@pytest.mark.parametrize("epochs", [0, 2])  # calibrated, and trained
+def test_networks_of_integers_are_judged_on_files(tmp_path, epochs):
+    data, net = imagenet(folder(tmp_path / "data"), size=14), "resnet8:shape=3x14x14,width=0.25,classes=2"
+    start = Recipe(network=net, epochs=2, batch=6, rate=3e-3)
+    asked = dataclasses.replace(start, start=start, schemes=schemes("int8", topology(net)), epochs=epochs)
+    found = result(asked, data, build=tmp_path / "build", progress=False)
+    images = data.test.images[torch.arange(6)]
+    right = (found.network.run(images.numpy()).argmax(1) == data.test.labels.numpy()).sum()
+    assert found.figures["test"] == right / 6 and found.figures["images"] == 6
+    assert found.figures["compared"][found.network.output] == 6 * 2
+
+
+def test_great_images_are_taken_a_few_at_once():
+    assert [fitting(torch.empty(0, *shape), 1000) for shape in ((1, 28, 28), (3, 32, 32), (3, 224, 224))] == [1000, 1000, 26]
+    assert fitting(torch.empty(0, 3, 5000, 5000), 1000) == 1
 
 
 def test_wrong_folders_are_refused(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from golden.errors import command
 from quant import __main__ as program
-from quant import data, results
+from quant import cache, data, results
 from quant.files import ALLOWED
 from quant.recipes import METHODS
 
@@ -53,15 +53,16 @@ def test_missing_data_are_one_line_and_status_2(monkeypatch, capsys):
 def test_train_says_what_it_reached_and_where_it_is(monkeypatch, capsys):
     figures = {"title": "lenet ternary seed 3", "test": 0.995, "images": 10_000, "held_out": 0.9952}
     figures |= {"epoch": 7, "epochs": 8, "compared": {"a": 1000, "b": 24}}
-    asked = []
+    asked, prepared = [], []
 
     def result(recipe, data):
         asked.append((recipe.network, recipe.schemes, recipe.seed, recipe.epochs))
         return SimpleNamespace(figures=figures, network=object(), artefact="build/x")
 
     monkeypatch.setattr(results, "result", result)
+    monkeypatch.setattr(cache, "trained", lambda recipe, data: prepared.append(recipe.schemes))
     assert run(monkeypatch, "train", "lenet", "--weights", "ternary", "--seed", "3") is None
-    assert asked == [("lenet", ("int8", "ternary", "ternary", "int8"), 3, 8)]
+    assert asked == [("lenet", ("int8", "ternary", "ternary", "int8"), 3, 8)] and prepared == [asked[0][1]]
     assert capsys.readouterr().out.splitlines() == [
         "lenet ternary seed 3: 99.50% of 10,000 test images by golden, held-out 99.52% at epoch 7 of 8",
         "torch and golden agree on all 1,024 integers of 2 tensors",

@@ -93,13 +93,19 @@ def test_signs_of_zero_are_positive_and_gradients_end_at_one():
     assert x.grad.tolist() == [[1, 1, 1, 1, 0, 0]]
 
 
-def test_scaled_signs_have_the_mean_of_each_position_in_training_and_one_in_evaluation():
-    quantiser = Sign(scaled=True)
+def test_scaled_signs_have_the_mean_magnitude_of_batches_in_training_as_in_evaluation():
+    quantiser = Sign(scaled=True, momentum=0.25)
     assert quantiser.unit == 1
-    x = torch.tensor([[[[1.0, -2.0]], [[-3.0, 0.0]]]])  # two channels, two positions
-    assert quantiser(x).tolist() == [[[[2, -1]], [[-2, 1]]]]
+    x = torch.tensor([[[[1.0, -2.0]], [[-3.0, 0.0]]]], requires_grad=True)  # two channels, two positions
+    y = quantiser(x)
+    assert y.tolist() == [[[[1.5, -1.5]], [[-1.5, 1.5]]]]
+    y.sum().backward()
+    assert x.grad.tolist() == [[[[1.5, 0]], [[0, 1.5]]]]
+    quantiser(x.detach() + 2)  # magnitudes 3, 0, 1, 2
     assert quantiser.unit == 1.5
-    assert quantiser.eval()(x).tolist() == [[[[1.5, -1.5]], [[-1.5, 1.5]]]]
+    quantiser(2 * x.detach())
+    assert quantiser.unit == 1.5 + 0.25 * 1.5
+    assert quantiser.eval()(x.detach()).tolist() == [[[[1.875, -1.875]], [[-1.875, 1.875]]]]
 
 
 @pytest.mark.parametrize("name", ["int8e-4", "uint4e-2", "mini_e4m3"])

@@ -58,7 +58,7 @@ def test_unknown_names_and_seeds_are_refused():
 def test_methods_change_settings_and_combine():
     usual = recipe("lenet", "ternary")
     both = recipe("lenet", "ternary", "float", method="reg+relut")
-    assert (both.activity, both.relu_threshold, both.threshold_epochs) == (1e-6, 0.01, 2)
+    assert (both.activity, both.relu_threshold, both.threshold_epochs) == (1e-5, 0.01, 2)
     assert both.start == usual.start and both.epochs == usual.epochs
     assert both.title == "lenet int8+ternary on float reg+relut seed 0"
     assert recipe("lenet", "ternary", method="gradupdate").errors_only
@@ -112,6 +112,9 @@ def test_pruned_runs_start_from_the_float_run():
         ({"settings": {"flip": "yes"}}, "flip must be on or off, not 'yes'"),
         ({"weights": "ternary", "method": "relut"}, "relu_threshold of a network of integers must be 0, not 0.01"),
         ({"weights": "ternary", "method": "prune_energy"}, "energy-aware pruning needs float weights, which it refits"),
+        ({"settings": {"cut": "0.5"}}, "cut decides nothing without patience$"),
+        ({"method": "apprentice_b", "settings": {"alpha": 2.0}}, "alpha decides nothing outside scheme A$"),
+        ({"method": "prune_deviation", "settings": {"kept": 0.5, "quality": 1.0}}, "kept decides nothing beside quality$"),
         ({"method": "relut", "epochs": 1}, "threshold_epochs must be 1 to 1, not 2"),
     ],
 )

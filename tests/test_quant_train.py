@@ -77,6 +77,17 @@ def test_divergence_names_the_step_and_the_loss():
         train(wild, small_mnist(), progress=False)
 
 
+@pytest.mark.parametrize("rate", [1e30, 1e39])  # numbers that are great, and that are not finite
+def test_divergence_in_the_last_step_is_told_too(rate):
+    data = small_mnist(64, 10)
+    wild = replace(quick("lenet", "ternary"), start=None, rate=rate, batch=64)
+    message = r"^(training of )?lenet int8\+ternary seed 0 (diverged|has no integers).* after loss \d+\.\d+ at step 0, epoch 1"
+    with pytest.raises(InputError, match=message):
+        train(wild, data, progress=False)
+    with pytest.raises(InputError, match=r"diverged: weights are not finite after loss \d+\.\d+ at step 0, epoch 1$"):
+        train(replace(quick("lenet_caffe"), rate=1e39, batch=64), data, progress=False)
+
+
 def test_every_rule_lowers_the_loss():
     for rule, rate in (("adamw", 3e-3), ("sgd", 1e-2), ("adam", 1e-3), ("momentum", 1e-2)):
         settings = replace(quick("lenet_caffe", epochs=3), rule=rule, rate=rate)

@@ -9,11 +9,14 @@ from studies.schemes import (
     GRID,
     LONGER,
     NARROW,
+    NARROW_RATE,
     PUBLISHED,
+    RATE,
     SCHEMES,
     WIDE,
     WIDER,
     Scale,
+    below,
     claim,
     claimed,
     runs,
@@ -45,6 +48,7 @@ def test_schemes_widen_and_teach():
     longer = of(found, title("resnet8", LONGER, WIDE))
     assert longer.start == base and longer.schemes == () and longer.distillation is None
     assert base.epochs + longer.epochs == narrow.start.epochs + narrow.epochs == 18
+    assert (base.rate, longer.rate, narrow.rate, both.start.rate, both.rate) == (RATE, RATE, NARROW_RATE, RATE, NARROW_RATE)
     every = of(found, title("resnet8", "WRPN, all filters, + Apprentice", NARROW))
     assert [row.m for row in topology(every.network).rows] == [16, 16, 16, 32, 32, 64, 64, 10]
     assert len({trial.recipe.teacher for trial in found} - {None}) == 1
@@ -88,7 +92,8 @@ def test_claims_are_differences_seed_by_seed():
     text = claimed(found)
     assert "are +1.50 points (standard error 0.50) from *baseline*: not below" in text
     assert "are -0.50 points (standard error 0.50) from *baseline*: below" in text
-    assert "are -0.50 points (standard error 2.50) from *baseline, trained on*: below" in text
+    assert "are -0.50 points (standard error 2.50) from *baseline, trained on*: below by less than two standard errors" in text
+    assert [below(spread(x)) for x in ([0.0], [-0.1], [-0.1, -0.11])] == ["not below", "below", "below"]
     assert "of floats, after epoch 2, is reached with a teacher after epoch 2; that of narrow numbers" in text
     assert text.endswith("is reached with a teacher after epoch 2.")
 

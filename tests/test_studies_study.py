@@ -71,6 +71,7 @@ def test_what_a_study_writes(tmp_path, monkeypatch):
     assert found["rows"] == ["a scale", 3, 4] and path.read_text() == page(module, found)
     assert path.read_text().startswith("# A title\n\nMade by `python -m studies tricks --full` at commit abc, with torch ")
     assert path.read_text().endswith("; seeds 3, 4. It took 0 minutes on 2 cores.\n\nRows: ['a scale', 3, 4].\n\n![A title](tricks_full.png)\n")
+    assert "Made by `python -m studies tricks --data FOLDER` at" in page(module, found | {"stem": "tricks_data"})
     (tmp_path / "tricks.png").unlink(missing_ok=True)
     module.pictures = lambda found, folder: None
     text = study(module, "tricks", "a scale", [3, 4], None, tmp_path).read_text()

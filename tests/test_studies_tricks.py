@@ -14,7 +14,7 @@ CHANCE, MARGIN = 0.1, 0.2
 
 
 def test_each_trick_changes_what_it_says():
-    found = {trial.row: trial.recipe for trial in trials(Scale(data=HALVED, sizes={}, epochs=8), [3])}
+    found = {trial.row: trial.recipe for trial in trials(Scale(data=HALVED, sizes={}, epochs=12), [3])}
     base = found[BASE]
     assert base.schemes == (*["ternary"] * 6, "float", "float") and base.activations == "float" and base.start is None
     reg, errors, relut, skip, four, steady, stalled, pretrained = (found[trick.title] for trick in TRICKS[1:])
@@ -22,8 +22,8 @@ def test_each_trick_changes_what_it_says():
     assert skip.schemes == ("float", *base.schemes[1:])
     assert four.activity == reg.activity and four.errors_only and four.threshold_epochs == 2 and four.schemes == skip.schemes
     assert steady.rule == "adam" and steady.decay == 0 and TRICKS[7].against == STEADY
-    assert dataclasses.replace(steady, patience=2, cut=0.3) == stalled  # the cut alone
-    assert pretrained.start.schemes == () and pretrained.start.epochs + pretrained.epochs == base.epochs == 8
+    assert dataclasses.replace(steady, patience=3, cut=0.1) == stalled  # the cut alone
+    assert pretrained.start.schemes == () and (pretrained.start.epochs, pretrained.epochs) == (2, 10) and base.epochs == 12
     assert found[FLOAT].schemes == () and {recipe.seed for recipe in found.values()} == {3}
     deep, shallow = found["resnet20 ternary"], found["resnet8 float"]
     assert deep.schemes == ("float", *["ternary"] * 18, "float") and shallow.schemes == ()
