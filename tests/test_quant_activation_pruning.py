@@ -7,7 +7,7 @@ from quadrants import quadrants, trained
 
 from golden.errors import InputError
 from golden.layer_tables import topology
-from quant.activation_pruning import activation_thresholds
+from quant.activation_pruning import activation_thresholds, pruned
 from quant.models import Classifier
 from quant.rectify import Rectifiers, thresholded
 from quant.run import correct
@@ -28,6 +28,12 @@ def test_thresholds_are_powers_of_two_that_cost_what_they_may():
     assert correct(thresholded(model, last), data) < before - 10  # the next power of two would cost more
     freer = activation_thresholds(copy.deepcopy(trained()), data, 1.0)
     assert freer == [16.0, 16.0]  # the greatest that are tried
+
+
+def test_what_is_as_great_as_the_threshold_stays():
+    x = torch.tensor([[0.25, 0.2499999, 0.5, 0.0, -1.0]])
+    assert pruned(torch.nn.ReLU(), [0.25])(x).tolist() == [[0.25, 0, 0.5, 0, 0]]
+    assert pruned(torch.nn.ReLU(), [0.0])(x).tolist() == [[0.25, x[0, 1].item(), 0.5, 0, 0]]
 
 
 def test_networks_without_rectifiers_or_of_integers_are_refused():
