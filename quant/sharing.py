@@ -47,7 +47,7 @@ def sharing(weight, bits):
     weight = weight.detach()
     codes, table = coded(weight, 1 << bits, zero=True)
     used = torch.cat([codes.new_zeros(1), codes.flatten()]).unique()
-    return Shared(torch.searchsorted(used, codes), table[used].float())
+    return Shared(torch.searchsorted(used, codes.contiguous()), table[used].float())
 
 
 class Table(torch.nn.Module):

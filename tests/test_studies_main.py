@@ -24,7 +24,8 @@ def test_pages_are_written_and_copied(tmp_path, monkeypatch, capsys):
     def write(found, where):
         assert (found, where) == ("figures", folder)
         (folder / "picture.png").write_bytes(b"png")
-        (folder / "page.md").write_text("text")
+        (folder / "page_full.png").write_bytes(b"of another page")
+        (folder / "page.md").write_text("![what it shows](picture.png)")
         (folder / "figures.json").write_text("{}")
         return [folder / "page.md"]
 
