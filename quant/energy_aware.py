@@ -7,7 +7,7 @@ from golden.energy import EnergySpec, layer_energy
 from quant.calls import calls
 from quant.masks import largest
 
-__all__ = ["allotted", "energies", "refitted", "select"]
+__all__ = ["allotted", "energies", "refitted", "select", "total"]
 
 RESTORED = 0.2  # of the weights that stay: chosen by what they do to the sums, not by magnitude
 RIDGE = 1e-6  # of the mean of a Gram matrix's diagonal, added to it
@@ -33,6 +33,11 @@ def energies(model, images, spec=None, **bits):
     return found
 
 
+def total(levels):
+    """The energy of a layer, of all that `golden.energy.layer_energy` tells apart."""
+    return sum(sum(x.values()) for x in levels.values())
+
+
 def share(x):
     """Of the numbers that are not 0."""
     return float((x != 0).double().mean())
@@ -46,11 +51,11 @@ def grouped(call):
 
 def grams(call, batch=64):
     """``X' X`` of the columns X that each group of filters sees: float64 [groups, products, products]."""
-    total = 0.0
+    found = 0.0
     for x in call.x.split(batch):
         columns = call.columns(x).double()
-        total = total + columns.transpose(1, 2) @ columns
-    return total
+        found = found + columns.transpose(1, 2) @ columns
+    return found
 
 
 def restored(weight, kept, gram, count):
@@ -103,8 +108,7 @@ def allotted(model, images, kept):
         (weight, gram), nonzero, inputs = grouped(call), share(call.module.weight), share(call.x)
         for j, s in enumerate(SHARES):
             errors[i, j] = lost(weight, largest(weight.abs(), s), gram)
-            levels = layer_energy(spec, call.row, weights=min(s, nonzero), inputs=inputs)
-            joules[i, j] = sum(sum(x.values()) for x in levels.values())
+            joules[i, j] = total(layer_energy(spec, call.row, weights=min(s, nonzero), inputs=inputs))
     joules /= joules[:, 0].sum()
     for price in PRICES:
         found = SHARES[(errors + price * joules).argmin(1)]
@@ -132,7 +136,7 @@ def select(model, images, shares, masks, generator):
     """
     if "" in shares:
         shares = allotted(model, images, shares[""])
-    totals = {name: sum(sum(x.values()) for x in levels.values()) for name, levels in energies(model, images).items()}
+    totals = {name: total(levels) for name, levels in energies(model, images).items()}
     found = dict(masks)
     for name in sorted(shares, key=totals.get, reverse=True):
         call = calls(model, images)[name]

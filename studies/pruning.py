@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from golden.energy import EnergySpec
 from quant.cache import PRUNING
-from quant.energy_aware import energies
+from quant.energy_aware import energies, total
 from quant.pruning import Pruning
 from studies.samples import Data
 from studies.tables import counted, mean, over, percent, plain, table
@@ -28,7 +28,7 @@ PUBLISHED = {"AlexNet": 3.7, "GoogLeNet": 1.6}  # how many times less energy: Em
 
 def energy(model, images):
     """Energy of an image, as `golden.energy` models it, in multiplications of 16 bits."""
-    return sum(sum(sum(x.values()) for x in layer.values()) for layer in energies(model, images).values())
+    return sum(total(levels) for levels in energies(model, images).values())
 
 
 class Weighed(Trial):
